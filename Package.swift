@@ -1,0 +1,150 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every Swift target: Swift 6 language mode comes from the tools version.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+
+func library(_ name: String, _ area: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/\(area)/\(name)", swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", swiftSettings: strict)
+}
+
+let package = Package(
+    name: "guildhall",
+    products: [
+        .executable(name: "guildhall-node", targets: ["guildhall-node"]),
+        .executable(name: "guildhall-router", targets: ["guildhall-router"]),
+        .executable(name: "guildctl", targets: ["guildctl"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    ],
+    targets: [
+        // Cluster: what nodes and routers share.
+        library("Identity", "Cluster", [crypto]),
+        library("Wire", "Cluster", ["Identity", nioCore]),
+        library("Placement", "Cluster", ["Identity", "Wire"]),
+        library("Coordination", "Cluster", ["Identity", "Placement", "Wire", nioCore]),
+        library(
+            "Transport", "Cluster",
+            [
+                "Identity", "Wire", nioCore, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                logging, metrics, tracing,
+            ]),
+        library(
+            "Routing", "Cluster",
+            ["Identity", "Wire", "Placement", "Coordination", "Transport", nioCore, logging, tracing]),
+        library("Replication", "Cluster", ["Identity", "Wire", nioCore]),
+        library(
+            "Operations", "Cluster",
+            [
+                "Identity", logging, metrics, tracing, nioCore, nioPosix,
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "Configuration", package: "swift-configuration"),
+            ]),
+
+        // Node: guildhall-node.
+        .systemLibrary(
+            name: "CRocksDB", path: "Sources/Node/CRocksDB", pkgConfig: nil, providers: [.apt(["librocksdb-dev"])]),
+        .systemLibrary(
+            name: "CLibUV", path: "Sources/Node/CLibUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
+        .systemLibrary(
+            name: "CZlib", path: "Sources/Node/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        library("Storage", "Node", ["CRocksDB", "Identity", "Wire", "Replication", nioCore, logging]),
+        library("Domain", "Node", ["Identity", "Wire", nioCore]),
+        library("Guild", "Node", ["Domain", "Identity", "Wire", nioCore]),
+        library(
+            "User", "Node",
+            [
+                "Domain", "Identity", "Wire", nioCore, crypto,
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ]),
+        library(
+            "Slots", "Node",
+            [
+                "Domain", "Guild", "User", "Storage", "Replication", "Identity", "Wire", "Placement", "Coordination",
+                "Transport", "Routing", "Operations", nioCore, nioPosix, logging, metrics, tracing,
+            ]),
+        library(
+            "Gateway", "Node",
+            [
+                "CLibUV", "CZlib", "Domain", "Identity", "Wire", "Placement", "Coordination", "Transport", "Routing",
+                "Operations", nioCore, nioPosix, logging, metrics, tracing, crypto,
+                .product(name: "DequeModule", package: "swift-collections"),
+            ]),
+        .executableTarget(
+            name: "guildhall-node",
+            dependencies: [
+                "Slots", "Gateway", "Routing", "Transport", "Coordination", "Operations", "Placement", "Identity", "Wire",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"), logging, nioCore, nioPosix,
+            ],
+            path: "Sources/Node/guildhall-node", swiftSettings: strict),
+
+        // Router: guildhall-router.
+        library(
+            "Edge", "Router",
+            [
+                "Identity", "Wire", "Placement", "Coordination", "Transport", "Routing", "Operations",
+                nioCore, nioPosix, logging, metrics, tracing, crypto,
+                .product(name: "Hummingbird", package: "hummingbird"),
+            ]),
+        .executableTarget(
+            name: "guildhall-router",
+            dependencies: [
+                "Edge", "Routing", "Transport", "Coordination", "Operations", "Placement", "Identity", "Wire",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"), logging, nioCore, nioPosix,
+            ],
+            path: "Sources/Router/guildhall-router", swiftSettings: strict),
+
+        // The operator's CLI.
+        .executableTarget(
+            name: "guildctl",
+            dependencies: [
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                "Identity", nioCore,
+            ],
+            path: "ops/guildctl", swiftSettings: strict),
+
+        tests("Identity", ["Identity"]),
+        tests("Wire", ["Wire", "Identity", nioCore]),
+        tests("Placement", ["Placement", "Identity"]),
+        tests("Coordination", ["Coordination", "Placement", "Identity", "Wire"]),
+        tests("Transport", ["Transport", "Wire", "Identity", nioCore, nioPosix, logging, tracing]),
+        tests("Routing", ["Routing", "Transport", "Coordination", "Placement", "Identity", "Wire", nioCore, nioPosix]),
+        tests("Replication", ["Replication", "Identity", "Wire", nioCore]),
+        tests("Operations", ["Operations", logging, metrics]),
+        tests("Storage", ["Storage", "Replication", "Identity", "Wire", nioCore]),
+        tests("Domain", ["Domain", "Identity", "Wire", nioCore]),
+        tests("Guild", ["Guild", "Domain", "Identity", "Wire", nioCore]),
+        tests("User", ["User", "Domain", "Identity", "Wire", nioCore]),
+        tests(
+            "Slots",
+            ["Slots", "Domain", "Storage", "Replication", "Identity", "Wire", "Placement", "Coordination", nioCore, nioPosix]),
+        tests("Gateway", ["Gateway", "CZlib", "Domain", "Identity", "Wire", nioCore, nioPosix]),
+        tests("Edge", ["Edge", "Identity", "Wire", "Placement", nioCore, nioPosix]),
+    ]
+)

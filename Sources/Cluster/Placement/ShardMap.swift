@@ -1,0 +1,184 @@
+import Identity
+import Wire
+
+/// One row of the shard map: who serves a slot (DESIGN §4). Every change of it raises the epoch.
+public struct ShardMapRow: Hashable, Sendable, FieldCodable {
+    public var slot: Slot
+    public var epoch: Epoch
+    /// The node that may serve; whether it does depends on its lease from the in-sync replicas.
+    public var primary: NodeID
+    /// The nodes that hold every committed entry, the primary among them.
+    public var inSync: [NodeID]
+    /// Nodes removed last from the in-sync set while it stood at its minimum: they may still campaign.
+    public var eligible: [NodeID]
+    /// Nodes that catch up.
+    public var learners: [NodeID]
+    /// The operator keeps the slot where it is.
+    public var isPinned: Bool
+
+    public init(
+        slot: Slot, epoch: Epoch, primary: NodeID, inSync: [NodeID], eligible: [NodeID] = [],
+        learners: [NodeID] = [], isPinned: Bool = false
+    ) {
+        self.slot = slot
+        self.epoch = epoch
+        self.primary = primary
+        self.inSync = inSync
+        self.eligible = eligible
+        self.learners = learners
+        self.isPinned = isPinned
+    }
+
+    public func encode(into writer: inout FieldWriter) {
+        writer.write(1, slot)
+        writer.write(2, epoch)
+        writer.write(3, primary.rawValue)
+        for node in inSync { writer.write(4, node.rawValue) }
+        for node in eligible { writer.write(5, node.rawValue) }
+        for node in learners { writer.write(6, node.rawValue) }
+        if isPinned { writer.write(7, true) }
+    }
+
+    public init(from reader: FieldReader) throws(FieldError) {
+        var reader = reader
+        var slot: Slot?
+        var epoch = Epoch.zero
+        var primary: NodeID?
+        var inSync: [NodeID] = []
+        var eligible: [NodeID] = []
+        var learners: [NodeID] = []
+        var isPinned = false
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: slot = try field.slot()
+            case 2: epoch = try field.epoch()
+            case 3: primary = try field.nodeID()
+            case 4: inSync.append(try field.nodeID())
+            case 5: eligible.append(try field.nodeID())
+            case 6: learners.append(try field.nodeID())
+            case 7: isPinned = try field.bool()
+            default: break
+            }
+        }
+        self.init(
+            slot: try slot.required(1), epoch: epoch, primary: try primary.required(3), inSync: inSync,
+            eligible: eligible, learners: learners, isPinned: isPinned)
+    }
+}
+
+extension FieldReader.Field {
+    public func nodeID() throws(FieldError) -> NodeID {
+        guard let node = NodeID(rawValue: try string()) else { throw .invalidField(number) }
+        return node
+    }
+}
+
+/// What a process says of itself to the coordinator, under a lease.
+public struct NodeRecord: Hashable, Sendable, FieldCodable {
+    public enum Role: UInt64, Sendable, CaseIterable, CustomStringConvertible {
+        case router = 1
+        case guild = 2
+        case gateway = 3
+        case voice = 4
+
+        public var description: String {
+            switch self {
+            case .router: "router"
+            case .guild: "guild"
+            case .gateway: "gateway"
+            case .voice: "voice"
+            }
+        }
+    }
+
+    public var id: NodeID
+    public var roles: [Role]
+    /// Where other nodes reach it.
+    public var host: String
+    public var port: Int
+    /// Where its health and metrics are served.
+    public var healthPort: Int
+    /// Names the machine, so that processes on one pass sockets to each other.
+    public var machine: String
+    /// The failure domain that replicas are spread over; empty when there is none.
+    public var zone: String
+    /// Its share of the slots relative to other nodes, in hundredths.
+    public var weight: Int
+    /// A gateway's: the Unix socket that takes client sockets, and its own client address as `ws://host:port`.
+    public var socketPath: String
+    public var clientURL: String
+    /// The store behind a guild node.
+    public var store: String
+    public var pid: Int
+    public var version: String
+    public var startedAt: Timestamp
+    /// No new slots or sessions are to be placed here.
+    public var isDraining: Bool
+
+    public init(
+        id: NodeID, roles: [Role], host: String, port: Int, healthPort: Int = 0, machine: String = "",
+        zone: String = "", weight: Int = 100, socketPath: String = "", clientURL: String = "", store: String = "",
+        pid: Int = 0, version: String = "", startedAt: Timestamp = Timestamp(milliseconds: 0), isDraining: Bool = false
+    ) {
+        self.id = id
+        self.roles = roles
+        self.host = host
+        self.port = port
+        self.healthPort = healthPort
+        self.machine = machine
+        self.zone = zone
+        self.weight = weight
+        self.socketPath = socketPath
+        self.clientURL = clientURL
+        self.store = store
+        self.pid = pid
+        self.version = version
+        self.startedAt = startedAt
+        self.isDraining = isDraining
+    }
+
+    public func encode(into writer: inout FieldWriter) {
+        writer.write(1, id.rawValue)
+        for role in roles { writer.write(2, role.rawValue) }
+        writer.write(3, host)
+        writer.write(4, port)
+        writer.write(5, healthPort)
+        writer.write(6, machine)
+        writer.write(7, zone)
+        writer.write(8, weight)
+        writer.write(9, socketPath)
+        writer.write(10, clientURL)
+        writer.write(11, store)
+        writer.write(12, pid)
+        writer.write(13, version)
+        writer.write(14, startedAt)
+        if isDraining { writer.write(15, true) }
+    }
+
+    public init(from reader: FieldReader) throws(FieldError) {
+        var reader = reader
+        var id: NodeID?
+        self.init(id: NodeID(rawValue: "unknown")!, roles: [], host: "", port: 0)
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: id = try field.nodeID()
+            case 2: if let role = Role(rawValue: try field.uint64()) { roles.append(role) }
+            case 3: host = try field.string()
+            case 4: port = try field.int()
+            case 5: healthPort = try field.int()
+            case 6: machine = try field.string()
+            case 7: zone = try field.string()
+            case 8: weight = try field.int()
+            case 9: socketPath = try field.string()
+            case 10: clientURL = try field.string()
+            case 11: store = try field.string()
+            case 12: pid = try field.int()
+            case 13: version = try field.string()
+            case 14: startedAt = try field.timestamp()
+            case 15: isDraining = try field.bool()
+            default: break
+            }
+        }
+        self.id = try id.required(1)
+    }
+}

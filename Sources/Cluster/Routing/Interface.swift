@@ -1,0 +1,42 @@
+import Coordination
+import Identity
+import NIOCore
+import Placement
+import Wire
+
+/// Reaches the primary of a slot wherever it is: looks up the row, calls the node, refreshes and retries when the slot
+/// has moved, within the deadline (DESIGN §4).
+public protocol SlotCaller: Sendable {
+    /// - Parameters:
+    ///   - requestID: for calls that change state; the same one goes with each retry. A call without one is only
+    ///     retried when it certainly did not run, or when `kind` reads.
+    /// - Returns: the body of ``SlotReply/done(_:)``.
+    func call(
+        _ slot: Slot, kind: SlotCall.Kind, body: ByteBuffer, requestID: RequestID?, deadline: NIODeadline
+    ) async throws(SlotCallFailure) -> ByteBuffer
+}
+
+public enum SlotCallFailure: Error, Hashable, Sendable {
+    /// No primary answered within the deadline; the last reason.
+    case deadlineExceeded(String)
+    /// The call will never succeed.
+    case refused(String)
+}
+
+/// The shard map and the nodes, as this process last heard of them.
+public protocol ClusterView: Sendable {
+    func row(_ slot: Slot) -> ShardMapRow?
+    func node(_ id: NodeID) -> NodeRecord?
+    var nodes: [NodeRecord] { get }
+    var rows: [ShardMapRow] { get }
+    /// Waits until the row of `slot` has at least `epoch`, or the deadline passes.
+    func waitForRow(_ slot: Slot, atLeast epoch: Epoch, deadline: NIODeadline) async
+    /// Rows and nodes as they change, from now on. Bounded: a slow consumer gets the newest state of each.
+    func changes() -> AsyncStream<ClusterChange>
+}
+
+public enum ClusterChange: Hashable, Sendable {
+    case row(ShardMapRow)
+    case node(NodeRecord)
+    case nodeGone(NodeID)
+}

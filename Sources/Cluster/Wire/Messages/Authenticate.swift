@@ -1,0 +1,60 @@
+import Identity
+
+/// Asks a user's slot whether a well-signed token still holds.
+public struct AuthenticateRequest: Hashable, Sendable, FieldCodable {
+    public var userID: UserID
+    public var tokenID: UInt64
+
+    public init(userID: UserID, tokenID: UInt64) {
+        self.userID = userID
+        self.tokenID = tokenID
+    }
+
+    public func encode(into writer: inout FieldWriter) {
+        writer.write(1, userID)
+        writer.write(2, fixed: tokenID)
+    }
+
+    public init(from reader: FieldReader) throws(FieldError) {
+        var reader = reader
+        var userID: UserID?
+        var tokenID: UInt64 = 0
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: userID = try field.id()
+            case 2: tokenID = try field.fixed()
+            default: break
+            }
+        }
+        self.init(userID: try userID.required(1), tokenID: tokenID)
+    }
+}
+
+/// The answer: whose token it is, or nothing when it was revoked or never issued.
+public struct AuthenticateReply: Hashable, Sendable, FieldCodable {
+    public var actor: Actor?
+    /// Gateway intents that the application may ask for among the privileged ones; all for user accounts.
+    public var allowedPrivilegedIntents: UInt64
+
+    public init(actor: Actor?, allowedPrivilegedIntents: UInt64 = 0) {
+        self.actor = actor
+        self.allowedPrivilegedIntents = allowedPrivilegedIntents
+    }
+
+    public func encode(into writer: inout FieldWriter) {
+        if let actor { writer.write(1, actor) }
+        writer.write(2, allowedPrivilegedIntents)
+    }
+
+    public init(from reader: FieldReader) throws(FieldError) {
+        var reader = reader
+        self.init(actor: nil)
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: actor = try field.message()
+            case 2: allowedPrivilegedIntents = try field.uint64()
+            default: break
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+import NIOPosix
+import ArgumentParser
+@main struct Main { static func main() {} }

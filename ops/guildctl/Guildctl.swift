@@ -1,0 +1,3 @@
+import AsyncHTTPClient
+import ArgumentParser
+@main struct Main { static func main() {} }
