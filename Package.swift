@@ -75,6 +75,7 @@ let package = Package(
             name: "CZlib", path: "Sources/Node/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         library("Storage", "Node", ["CRocksDB", "Domain", "Identity", "Wire", "Replication", nioCore, logging]),
         library("Domain", "Node", ["Identity", "Wire", nioCore]),
+        library("DomainTesting", "Node", ["Domain", "Identity", "Wire", nioCore]),
         library("Guild", "Node", ["Domain", "Identity", "Wire", nioCore]),
         library(
             "User", "Node",
@@ -139,9 +140,9 @@ let package = Package(
         tests("Replication", ["Replication", "Identity", "Wire", nioCore]),
         tests("Operations", ["Operations", logging, metrics]),
         tests("Storage", ["Storage", "Domain", "Replication", "Identity", "Wire", nioCore]),
-        tests("Domain", ["Domain", "Identity", "Wire", nioCore]),
-        tests("Guild", ["Guild", "Domain", "Identity", "Wire", nioCore]),
-        tests("User", ["User", "Domain", "Identity", "Wire", nioCore]),
+        tests("Domain", ["Domain", "DomainTesting", "Identity", "Wire", nioCore]),
+        tests("Guild", ["Guild", "Domain", "DomainTesting", "Identity", "Wire", nioCore]),
+        tests("User", ["User", "Domain", "DomainTesting", "Identity", "Wire", nioCore]),
         tests(
             "Slots",
             [
