@@ -30,7 +30,7 @@ extension UserService {
             Account.Claim(kind: .email, text: DirectoryName.email(body.email).canonical),
         ]
         let draft = Draft(names: names, globalName: body.globalName)
-        return create(draft, password: body.password, in: transaction) { account, token in
+        return try create(draft, password: body.password, in: transaction) { account, token in
             .json(201) {
                 $0.object {
                     $0.member("token", token)
@@ -67,7 +67,7 @@ extension UserService {
             names.append(Account.Claim(kind: .email, text: DirectoryName.email(email).canonical))
         }
         let draft = Draft(names: names, globalName: body.globalName)
-        return create(draft, password: body.password, in: transaction) { account, token in
+        return try create(draft, password: body.password, in: transaction) { account, token in
             .json(201) {
                 $0.object {
                     $0.member("id", account.id)
@@ -104,7 +104,7 @@ extension UserService {
             if let subject = request.subject, subject.id == owner { return subject }
             return UserProfile(id: owner, username: "user_\(owner)", version: 0)
         }
-        return create(draft, password: nil, in: transaction) { account, token in
+        return try create(draft, password: nil, in: transaction) { account, token in
             .json(201) {
                 $0.object {
                     $0.member("id", account.id)
