@@ -57,7 +57,7 @@ extension ConnectionState {
     }
 
     mutating func sendFailure(_ id: UInt64, _ failure: CallFailure) {
-        let encoded = Failure(failure)
+        let encoded = Failure(of: failure)
         output.append(.failure, streamID: id) { encoded.encode(into: &$0) }
     }
 
@@ -142,7 +142,7 @@ extension ConnectionState {
 }
 
 extension Failure {
-    init(_ failure: CallFailure) {
+    init(of failure: CallFailure) {
         switch failure {
         case .unknownMethod: self.init(.unknownMethod)
         case .refused(let reason): self.init(.refused, reason)

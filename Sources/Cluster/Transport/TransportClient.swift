@@ -91,7 +91,8 @@ public final class TransportClient: CallClient {
     ) async throws(CallFailure) -> ByteBuffer {
         let token = CallToken()
         let result = await withTaskCancellationHandler {
-            await withCheckedContinuation { (continuation: CheckedContinuation<Result<ByteBuffer, CallFailure>, Never>) in
+            await withCheckedContinuation {
+                (continuation: CheckedContinuation<Result<ByteBuffer, CallFailure>, Never>) in
                 start(
                     method, body: body, to: address, lane: lane, deadline: deadline, context: ServiceContext.current,
                     token: token, completion: { continuation.resume(returning: $0) })

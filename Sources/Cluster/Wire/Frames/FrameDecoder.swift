@@ -62,8 +62,9 @@ public struct FrameDecoder {
     private mutating func decode() throws(FrameError) -> Frame? {
         if expectsPreface {
             let preface = FrameDecoder.preface
-            guard buffer.readableBytesView.elementsEqual(preface.prefix(buffer.readableBytes))
-                || buffer.readableBytesView.starts(with: preface)
+            guard
+                buffer.readableBytesView.elementsEqual(preface.prefix(buffer.readableBytes))
+                    || buffer.readableBytesView.starts(with: preface)
             else { throw .foreignProtocol }
             guard buffer.readableBytes >= preface.count else { return nil }
             buffer.moveReaderIndex(forwardBy: preface.count)
