@@ -73,8 +73,9 @@ let package = Package(
             name: "CLibUV", path: "Sources/Node/CLibUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
         .systemLibrary(
             name: "CZlib", path: "Sources/Node/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        library("Storage", "Node", ["CRocksDB", "Identity", "Wire", "Replication", nioCore, logging]),
+        library("Storage", "Node", ["CRocksDB", "Domain", "Identity", "Wire", "Replication", nioCore, logging]),
         library("Domain", "Node", ["Identity", "Wire", nioCore]),
+        library("DomainTesting", "Node", ["Domain", "Identity", "Wire", nioCore]),
         library("Guild", "Node", ["Domain", "Identity", "Wire", nioCore]),
         library(
             "User", "Node",
@@ -87,6 +88,7 @@ let package = Package(
             [
                 "Domain", "Guild", "User", "Storage", "Replication", "Identity", "Wire", "Placement", "Coordination",
                 "Transport", "Routing", "Operations", nioCore, nioPosix, logging, metrics, tracing,
+                .product(name: "DequeModule", package: "swift-collections"),
             ]),
         library(
             "Gateway", "Node",
@@ -137,13 +139,16 @@ let package = Package(
         tests("Routing", ["Routing", "Transport", "Coordination", "Placement", "Identity", "Wire", nioCore, nioPosix]),
         tests("Replication", ["Replication", "Identity", "Wire", nioCore]),
         tests("Operations", ["Operations", logging, metrics]),
-        tests("Storage", ["Storage", "Replication", "Identity", "Wire", nioCore]),
-        tests("Domain", ["Domain", "Identity", "Wire", nioCore]),
-        tests("Guild", ["Guild", "Domain", "Identity", "Wire", nioCore]),
-        tests("User", ["User", "Domain", "Identity", "Wire", nioCore]),
+        tests("Storage", ["Storage", "Domain", "Replication", "Identity", "Wire", nioCore]),
+        tests("Domain", ["Domain", "DomainTesting", "Identity", "Wire", nioCore]),
+        tests("Guild", ["Guild", "Domain", "DomainTesting", "Identity", "Wire", nioCore]),
+        tests("User", ["User", "Domain", "DomainTesting", "Identity", "Wire", nioCore]),
         tests(
             "Slots",
-            ["Slots", "Domain", "Storage", "Replication", "Identity", "Wire", "Placement", "Coordination", nioCore, nioPosix]),
+            [
+                "Slots", "Domain", "Storage", "Replication", "Identity", "Wire", "Placement", "Coordination", "Routing",
+                "Transport", nioCore, nioPosix, logging,
+            ]),
         tests("Gateway", ["Gateway", "CZlib", "Domain", "Identity", "Wire", nioCore, nioPosix]),
         tests("Edge", ["Edge", "Identity", "Wire", "Placement", nioCore, nioPosix]),
     ]

@@ -43,6 +43,13 @@ public struct JSONWriter {
         needsComma = false
     }
 
+    /// A member's name that is not a literal of ours; escaped.
+    public mutating func name(escaping name: String) {
+        string(name)
+        buffer.writeInteger(UInt8(ascii: ":"))
+        needsComma = false
+    }
+
     // MARK: Members of an object
 
     public mutating func member(_ name: StaticString, _ value: String) {

@@ -18,6 +18,8 @@ public struct Event: Hashable, Sendable, FieldCodable {
     public var contentReaders: [UserID]
     /// What a gateway's view of the entity learns by the event, in the same order as the events that it filters.
     public var change: ViewChange?
+    /// With an audience of a channel: the permissions that a session's user needs there besides VIEW_CHANNEL.
+    public var neededPermissions: UInt64
 
     /// Who may get an event, among the sessions that the gateway holds for its root entity.
     public enum Audience: Hashable, Sendable {
@@ -31,7 +33,8 @@ public struct Event: Hashable, Sendable, FieldCodable {
 
     public init(
         type: String, root: RootEntity, audience: Audience = .root, intents: UInt64 = 0, payload: ByteBuffer,
-        redactedPayload: ByteBuffer? = nil, contentReaders: [UserID] = [], change: ViewChange? = nil
+        redactedPayload: ByteBuffer? = nil, contentReaders: [UserID] = [], change: ViewChange? = nil,
+        neededPermissions: UInt64 = 0
     ) {
         self.type = type
         self.root = root
@@ -41,6 +44,7 @@ public struct Event: Hashable, Sendable, FieldCodable {
         self.redactedPayload = redactedPayload
         self.contentReaders = contentReaders
         self.change = change
+        self.neededPermissions = neededPermissions
     }
 
     public func encode(into writer: inout FieldWriter) {
@@ -56,6 +60,7 @@ public struct Event: Hashable, Sendable, FieldCodable {
         writer.write(8, ifPresent: redactedPayload)
         for reader in contentReaders { writer.write(9, reader) }
         if let change { writer.write(10, change) }
+        if neededPermissions != 0 { writer.write(11, neededPermissions) }
     }
 
     public init(from reader: FieldReader) throws(FieldError) {
@@ -74,6 +79,7 @@ public struct Event: Hashable, Sendable, FieldCodable {
             case 8: redactedPayload = try field.bytes()
             case 9: contentReaders.append(try field.id())
             case 10: change = try field.message()
+            case 11: neededPermissions = try field.uint64()
             default: break
             }
         }

@@ -1,0 +1,105 @@
+import Foundation
+import NIOCore
+
+/// Decodes JSON bodies of requests into the types of the operations, with Discord's errors for what does not fit.
+public enum RequestBody {
+    /// How deep arrays and objects may nest. Discord's deepest body, components in a message, stays far below it.
+    public static let maximumDepth = 32
+
+    /// Decodes `body`; an empty one counts as `{}`.
+    ///
+    /// - Throws: ``APIError/invalidJSON`` for what is not JSON, code 50035 for what is not a `Body`.
+    public static func decode<Body: Decodable>(_ type: Body.Type, from body: ByteBuffer) throws(APIError) -> Body {
+        guard isWithinDepth(body) else { throw .invalidJSON }
+        let data = body.readableBytes == 0 ? Data("{}".utf8) : Data(body.readableBytesView)
+        do {
+            return try JSONDecoder().decode(type, from: data)
+        } catch let error as DecodingError {
+            throw apiError(for: error)
+        } catch let error as APIError {
+            throw error
+        } catch {
+            throw .invalidJSON
+        }
+    }
+
+    /// Whether no place is nested deeper than ``maximumDepth``; found by one pass that allocates nothing.
+    static func isWithinDepth(_ body: ByteBuffer) -> Bool {
+        body.withUnsafeReadableBytes { bytes in
+            var depth = 0
+            var isInString = false
+            var isEscaped = false
+            for byte in bytes {
+                if isInString {
+                    if isEscaped {
+                        isEscaped = false
+                    } else if byte == UInt8(ascii: "\\") {
+                        isEscaped = true
+                    } else if byte == UInt8(ascii: "\"") {
+                        isInString = false
+                    }
+                    continue
+                }
+                switch byte {
+                case UInt8(ascii: "\""): isInString = true
+                case UInt8(ascii: "{"), UInt8(ascii: "["):
+                    depth += 1
+                    if depth > maximumDepth { return false }
+                case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+                default: break
+                }
+            }
+            return true
+        }
+    }
+
+    private static func apiError(for error: DecodingError) -> APIError {
+        switch error {
+        case .keyNotFound(let key, let context):
+            return .invalidForm([.required(path(context.codingPath + [key]))])
+        case .valueNotFound(_, let context):
+            return .invalidForm([.required(path(context.codingPath))])
+        case .typeMismatch(let type, let context):
+            return .invalidForm([.mismatch(path(context.codingPath), expected: type)])
+        case .dataCorrupted(let context):
+            // The parser's own complaints have no place in the body.
+            guard !context.codingPath.isEmpty else { return .invalidJSON }
+            return .invalidForm([
+                APIError.FieldFault(
+                    path: path(context.codingPath), code: "NUMBER_TYPE_COERCE",
+                    message: "Value is invalid: \(context.debugDescription).")
+            ])
+        @unknown default:
+            return .invalidJSON
+        }
+    }
+
+    private static func path(_ keys: [any CodingKey]) -> [String] {
+        keys.map { key in key.intValue.map(String.init) ?? key.stringValue }
+    }
+}
+
+extension APIError.FieldFault {
+    /// The field is missing, or `null` where a value is needed.
+    public static func required(_ path: [String]) -> Self {
+        Self(path: path, code: "BASE_TYPE_REQUIRED", message: "This field is required")
+    }
+
+    /// The field has another JSON type than `expected`.
+    static func mismatch(_ path: [String], expected: any Any.Type) -> Self {
+        switch expected {
+        case is any BinaryInteger.Type:
+            Self(path: path, code: "NUMBER_TYPE_COERCE", message: "Value is not int.")
+        case is any BinaryFloatingPoint.Type:
+            Self(path: path, code: "FLOAT_TYPE_COERCE", message: "Value is not float.")
+        case is Bool.Type:
+            Self(path: path, code: "BOOLEAN_TYPE_CONVERT", message: "Must be either true or false.")
+        case is String.Type:
+            Self(path: path, code: "STRING_TYPE_CONVERT", message: "Could not interpret the value as string.")
+        case is [Any].Type:
+            Self(path: path, code: "LIST_TYPE_CONVERT", message: "Only iterables may be used in a ListType")
+        default:
+            Self(path: path, code: "MODEL_TYPE_CONVERT", message: "Only dictionaries may be used in a ModelType")
+        }
+    }
+}
