@@ -1,0 +1,5 @@
+import Domain
+
+enum BotOperations {
+    static let operations: [String: OperationHandler] = [:]
+}

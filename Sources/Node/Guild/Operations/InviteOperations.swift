@@ -1,0 +1,5 @@
+import Domain
+
+enum InviteOperations {
+    static let operations: [String: OperationHandler] = [:]
+}

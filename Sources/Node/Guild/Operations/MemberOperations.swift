@@ -1,0 +1,5 @@
+import Domain
+
+enum MemberOperations {
+    static let operations: [String: OperationHandler] = [:]
+}

@@ -1,0 +1,5 @@
+import Domain
+
+enum RoleOperations {
+    static let operations: [String: OperationHandler] = [:]
+}
