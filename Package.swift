@@ -47,7 +47,7 @@ let package = Package(
         library("Identity", "Cluster", [crypto]),
         library("Wire", "Cluster", ["Identity", nioCore]),
         library("Placement", "Cluster", ["Identity", "Wire"]),
-        library("Coordination", "Cluster", ["Identity", "Placement", "Wire", nioCore]),
+        library("Coordination", "Cluster", ["Identity", "Placement", "Wire", nioCore, crypto]),
         library(
             "Transport", "Cluster",
             [
@@ -134,7 +134,7 @@ let package = Package(
         tests("Identity", ["Identity"]),
         tests("Wire", ["Wire", "Identity", nioCore]),
         tests("Placement", ["Placement", "Identity"]),
-        tests("Coordination", ["Coordination", "Placement", "Identity", "Wire"]),
+        tests("Coordination", ["Coordination", "Placement", "Identity", "Wire", nioCore]),
         tests("Transport", ["Transport", "Wire", "Identity", nioCore, nioPosix, logging, tracing]),
         tests("Routing", ["Routing", "Transport", "Coordination", "Placement", "Identity", "Wire", nioCore, nioPosix]),
         tests("Replication", ["Replication", "Identity", "Wire", nioCore]),
