@@ -52,7 +52,7 @@ let package = Package(
             "Transport", "Cluster",
             [
                 "Identity", "Wire", nioCore, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl"),
-                logging, metrics, tracing,
+                .product(name: "NIOTLS", package: "swift-nio"), logging, metrics, tracing,
             ]),
         library(
             "Routing", "Cluster",
