@@ -111,7 +111,7 @@ let package = Package(
             [
                 "Identity", "Wire", "Placement", "Coordination", "Transport", "Routing", "Operations",
                 nioCore, nioPosix, logging, metrics, tracing, crypto,
-                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         .executableTarget(
             name: "guildhall-router",
@@ -150,6 +150,11 @@ let package = Package(
                 "Transport", nioCore, nioPosix, logging,
             ]),
         tests("Gateway", ["Gateway", "CZlib", "Domain", "Identity", "Wire", nioCore, nioPosix]),
-        tests("Edge", ["Edge", "Identity", "Wire", "Placement", nioCore, nioPosix]),
+        tests(
+            "Edge",
+            [
+                "Edge", "Identity", "Wire", "Placement", "Routing", "Coordination", "Operations", nioCore, nioPosix, logging,
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
+            ]),
     ]
 )
