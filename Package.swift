@@ -48,7 +48,7 @@ let package = Package(
         library("Identity", "Cluster", [crypto]),
         library("Wire", "Cluster", ["Identity", nioCore]),
         library("Placement", "Cluster", ["Identity", "Wire"]),
-        library("Coordination", "Cluster", ["Identity", "Placement", "Wire", nioCore]),
+        library("Coordination", "Cluster", ["Identity", "Placement", "Wire", nioCore, crypto]),
         library(
             "Transport", "Cluster",
             [
@@ -113,7 +113,7 @@ let package = Package(
             [
                 "Identity", "Wire", "Placement", "Coordination", "Transport", "Routing", "Operations",
                 nioCore, nioPosix, logging, metrics, tracing, crypto,
-                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         .executableTarget(
             name: "guildhall-router",
@@ -136,7 +136,7 @@ let package = Package(
         tests("Identity", ["Identity"]),
         tests("Wire", ["Wire", "Identity", nioCore]),
         tests("Placement", ["Placement", "Identity"]),
-        tests("Coordination", ["Coordination", "Placement", "Identity", "Wire"]),
+        tests("Coordination", ["Coordination", "Placement", "Identity", "Wire", nioCore]),
         tests("Transport", ["Transport", "Wire", "Identity", nioCore, nioPosix, logging, tracing]),
         tests("Routing", ["Routing", "Transport", "Coordination", "Placement", "Identity", "Wire", nioCore, nioPosix]),
         tests("Replication", ["Replication", "Identity", "Wire", nioCore]),
@@ -152,6 +152,11 @@ let package = Package(
                 "Transport", nioCore, nioPosix, logging,
             ]),
         tests("Gateway", ["Gateway", "CZlib", "Domain", "Identity", "Wire", nioCore, nioPosix]),
-        tests("Edge", ["Edge", "Identity", "Wire", "Placement", nioCore, nioPosix]),
+        tests(
+            "Edge",
+            [
+                "Edge", "Identity", "Wire", "Placement", "Routing", "Coordination", "Operations", nioCore, nioPosix, logging,
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
+            ]),
     ]
 )

@@ -18,7 +18,8 @@ import Wire
         entry.events = [ByteBuffer(string: "event"), ByteBuffer()]
         entry.request = Entry.Request(
             id: RequestID(mintedMilliseconds: 5, random: .max),
-            reply: .reference(status: 201, operation: "get_message", parameters: ["channel_id": "1", "message_id": "2"]))
+            reply: .reference(
+                status: 201, operation: "get_message", parameters: ["channel_id": "1", "message_id": "2"]))
         entry.outbox = [Entry.OutboxItem(destination: Slot(truncating: 4), number: 9, effect: ByteBuffer(string: "e"))]
         return entry
     }()
