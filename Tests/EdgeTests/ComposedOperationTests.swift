@@ -32,7 +32,8 @@ struct ComposedOperationTests {
                 if id == guilds[3].description { return Self.json(404, "{}") }
                 // Later ones answer first.
                 try? await Task.sleep(for: .milliseconds(Int(40 - (Snowflake(id)?.sequence ?? 0))))
-                return Self.json(200, "{\"id\":\"\(id)\",\"counts\":\(request.query.contains { $0.name == "with_counts" })}")
+                return Self.json(
+                    200, "{\"id\":\"\(id)\",\"counts\":\(request.query.contains { $0.name == "with_counts" })}")
             default: return Self.json(500, "{}")
             }
         }
@@ -70,7 +71,8 @@ struct ComposedOperationTests {
     func login() async throws {
         let slots = FakeSlots { request, _ in
             request.operation == "lookup_name"
-                ? Self.json(200, "{\"user_id\":\"\(RunningEdge.user)\",\"is_known\":true}") : Self.json(200, #"{"token":"t"}"#)
+                ? Self.json(200, "{\"user_id\":\"\(RunningEdge.user)\",\"is_known\":true}")
+                : Self.json(200, #"{"token":"t"}"#)
         }
         try await RunningEdge.run(slots: slots) { edge in
             let client = try RawClient(port: edge.server.port)
@@ -89,7 +91,8 @@ struct ComposedOperationTests {
             let broken = try await client.request("POST", "/api/v9/auth/login", body: "{")
             #expect(broken.status == 400 && broken.body.contains("50109"))
             let missing = try await client.request("POST", "/api/v9/auth/login", body: #"{"login":"x"}"#)
-            #expect(missing.status == 400 && missing.body.contains(#""password":{"_errors":[{"code":"BASE_TYPE_REQUIRED""#))
+            #expect(
+                missing.status == 400 && missing.body.contains(#""password":{"_errors":[{"code":"BASE_TYPE_REQUIRED""#))
         }
     }
 

@@ -17,7 +17,8 @@ struct OperatorsAPITests {
     func access() async throws {
         try await RunningEdge.run { edge in
             let client = try RawClient(port: edge.server.port)
-            for token in [nil, RunningEdge.token(), "Bearer \(RunningEdge.token())", "Bearer ", RunningEdge.adminToken] {
+            for token in [nil, RunningEdge.token(), "Bearer \(RunningEdge.token())", "Bearer ", RunningEdge.adminToken]
+            {
                 for path in ["/admin/v1/cluster", "/admin/v1/nothing"] {
                     #expect(try await client.request("GET", path, token: token).status == 401)
                 }
@@ -84,7 +85,8 @@ struct OperatorsAPITests {
             let client = try RawClient(port: edge.server.port)
             let answer = try await client.request("PUT", "/admin/v1/test-clock", token: bearer, body: body)
             #expect(answer.status == 200 && answer.body.contains(#""offset_ms":-86400000"#))
-            for bad in [#"{"offset_ms":1000000000000}"#, #"{"offset_ms":-9223372036854775808}"#, #"{"offset_ms":"x"}"#] {
+            for bad in [#"{"offset_ms":1000000000000}"#, #"{"offset_ms":-9223372036854775808}"#, #"{"offset_ms":"x"}"#]
+            {
                 #expect(try await client.request("PUT", "/admin/v1/test-clock", token: bearer, body: bad).status == 400)
             }
             #expect(edge.clockMoves.offsets.withLock { $0 } == [.milliseconds(-86_400_000)])

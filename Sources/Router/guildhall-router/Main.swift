@@ -1,3 +1,4 @@
-import NIOPosix
 import ArgumentParser
+import NIOPosix
+
 @main struct Main { static func main() {} }
