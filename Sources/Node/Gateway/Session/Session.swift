@@ -7,6 +7,10 @@ import Wire
 protocol SessionSink: AnyObject {
     /// Queues a dispatch for the connection's next write.
     func deliver(_ dispatch: Dispatch, sequence: Int)
+    /// The session is gone; the client may identify again on its connection.
+    func invalidated()
+    /// The session is gone, and its connection with it.
+    func close(_ code: GatewayCloseCode)
 }
 
 /// One identified session: it numbers dispatches, keeps those that may be asked for again, and outlives connections.
@@ -33,6 +37,8 @@ final class Session {
         /// Events up to the snapshot are being fetched; those since are held back.
         case catchingUp(after: EventNumber, held: [NumberedEvent])
         case live
+        /// The guild has removed the member; the user's own event of it is to come.
+        case left
     }
 
     /// How long a session waits for its client to come back.

@@ -139,6 +139,7 @@ extension SessionRecord {
             case .live: Root(entity: entity, after: position(entity))
             case .catchingUp(let after, _): Root(entity: entity, after: after)
             case .attaching(let after): Root(entity: entity, after: after)
+            case .left: Root(entity: entity, after: nil)
             }
         }
         roots =

@@ -119,13 +119,22 @@ final class GuildAudience {
         return (appeared, vanished)
     }
 
+    /// Whether the session asked for the event; one that is about its own member it gets in any case.
+    private static func isAsked(_ event: Event, by session: Session) -> Bool {
+        if event.intents == 0 || session.intents & event.intents != 0 { return true }
+        if case .member(let member) = event.change { return member.userID == session.userID }
+        return false
+    }
+
+    private static func readsContent(of event: Event, _ session: Session) -> Bool {
+        session.intents & Intents.messageContent != 0 || event.contentReaders.contains(session.userID)
+    }
+
     /// Calls `body` with each session that gets the event, and whether it may read content.
     func recipients(of event: Event, _ body: (Session, _ readsContent: Bool) -> Void) {
         func consider(_ session: Session) {
-            guard event.intents == 0 || session.intents & event.intents != 0 else { return }
-            let readsContent =
-                session.intents & Intents.messageContent != 0 || event.contentReaders.contains(session.userID)
-            body(session, readsContent)
+            guard GuildAudience.isAsked(event, by: session) else { return }
+            body(session, GuildAudience.readsContent(of: event, session))
         }
         switch event.audience {
         case .root:
@@ -138,5 +147,20 @@ final class GuildAudience {
                 for session in group.sessions { consider(session) }
             }
         }
+    }
+
+    /// Whether this one session gets the event, and may read its content; `nil` when it does not get it.
+    func receipt(of event: Event, by session: Session) -> Bool? {
+        guard let group = classOf[ObjectIdentifier(session)], GuildAudience.isAsked(event, by: session) else {
+            return nil
+        }
+        switch event.audience {
+        case .root: break
+        case .user(let user): guard user == session.userID else { return nil }
+        case .channel(let channel):
+            let needed = Permissions(rawValue: event.neededPermissions).union(.viewChannel)
+            guard group.permissions(in: channel, of: view).isSuperset(of: needed) else { return nil }
+        }
+        return GuildAudience.readsContent(of: event, session)
     }
 }

@@ -18,11 +18,6 @@ final class VisibilityClass {
         sessions.removeLast()
     }
 
-    func removeAll() { sessions.removeAll() }
-
-    /// Roles or overwrites are different now.
-    func forgetPermissions() { channels.removeAll(keepingCapacity: true) }
-
     /// None for a channel that does not exist.
     func permissions(in channel: ChannelID, of view: GuildView) -> Permissions {
         if let known = channels[channel] { return known }
