@@ -17,6 +17,8 @@ final class Deflater {
     static let maximumStoredBytes = 65535
 
     private let stream: UnsafeMutablePointer<z_stream>
+    /// How often, and for how long, it was used since ``takeUse()``.
+    private var use = (count: 0, nanoseconds: 0)
 
     init(level: Int32 = 6) {
         stream = .allocate(capacity: 1)
@@ -34,6 +36,8 @@ final class Deflater {
 
     /// `bytes` as blocks of their own, ended by a sync flush.
     func blocks(_ bytes: ByteBuffer) -> ByteBuffer {
+        let start = NIODeadline.now()
+        defer { use = (use.count + 1, use.nanoseconds + Int((NIODeadline.now() - start).nanoseconds)) }
         deflateReset(stream)
         var output = ByteBuffer()
         // The bound covers a finished stream; a sync flush adds at most an empty stored block.
@@ -54,6 +58,11 @@ final class Deflater {
             }
         }
         return output
+    }
+
+    func takeUse() -> (count: Int, nanoseconds: Int) {
+        defer { use = (0, 0) }
+        return use
     }
 
     static func checksum(_ bytes: ByteBuffer) -> UInt {

@@ -11,6 +11,12 @@ protocol LoopPost: AnyObject, Sendable {
     func post(_ message: LoopMessage)
 }
 
+/// What a loop holds.
+struct LoopCount: Sendable {
+    var connections = 0
+    var sessions = 0
+}
+
 /// What reaches a loop from outside its thread.
 enum LoopMessage: Sendable {
     case host([HostMessage])
@@ -23,8 +29,11 @@ enum LoopMessage: Sendable {
     case export(SessionID, Token, reply: @Sendable (SessionRecord?) -> Void)
     /// Dispatches of a type, for one session: the answer to op 8.
     case dispatches(session: SessionID, type: String, payloads: [ByteBuffer])
+    /// Tell every client to come back elsewhere.
     case drain
+    /// Close everything and end the thread.
     case stop
+    case count(@Sendable (LoopCount) -> Void)
 }
 
 /// The shell of ``RootFollower`` on one NIO event loop: it opens the streams to guild nodes, and knows where sessions
@@ -89,11 +98,14 @@ actor EventHub {
         streams.removeAll()
     }
 
+    var followedRoots: Int { follower.followedCount }
+
     // MARK: Inputs, in batches
 
     private nonisolated func enqueue(_ input: Input) {
-        guard inputs.append(input) else { return }
-        eventLoop.execute { self.assumeIsolated { $0.drainInputs() } }
+        inputs.append(input) {
+            eventLoop.execute { self.assumeIsolated { $0.drainInputs() } }
+        }
     }
 
     nonisolated func enqueue(_ requests: [FollowRequest], loop: Int) { enqueue(.requests(requests, loop: loop)) }

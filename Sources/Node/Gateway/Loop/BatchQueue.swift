@@ -10,12 +10,16 @@ final class BatchQueue<Element: Sendable>: Sendable {
     }
     private let state = Mutex(State())
 
-    /// - Returns: whether the consumer must be woken: it has nothing waiting yet.
-    func append(_ element: Element) -> Bool {
+    /// - Parameter wake: called when the consumer has nothing waiting yet, under the lock, so that it is never called
+    ///   after ``close()``; it must not block.
+    /// - Returns: `false` when the queue is closed and the element was not taken.
+    @discardableResult
+    func append(_ element: Element, wake: () -> Void) -> Bool {
         state.withLock {
             guard !$0.isClosed else { return false }
             $0.elements.append(element)
-            return $0.elements.count == 1
+            if $0.elements.count == 1 { wake() }
+            return true
         }
     }
 
