@@ -5,6 +5,8 @@ enum GuildLimits {
     /// With @everyone.
     static let roles = 250
     static let invites = 1000
+    /// Of one channel.
+    static let overwrites = 1000
     static let overwritesInBody = 100
     /// The largest `max_age` of an invite: 60 days in the OpenAPI document, in seconds.
     static let inviteAge = 5_184_000

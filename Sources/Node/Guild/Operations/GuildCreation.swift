@@ -9,14 +9,24 @@ import Wire
 enum GuildCreation {
     struct Body: Decodable {
         var name: String
-        var verification_level: Int?
-        var default_message_notifications: Int?
-        var explicit_content_filter: Int?
-        var preferred_locale: String?
+        var verificationLevel: Int?
+        var defaultMessageNotifications: Int?
+        var explicitContentFilter: Int?
+        var preferredLocale: String?
         var roles: [RoleBody]?
         var channels: [ChannelBody]?
-        var system_channel_id: Snowflake64?
-        var afk_timeout: Int?
+        var systemChannelID: Snowflake64?
+        var afkTimeout: Int?
+
+        enum CodingKeys: String, CodingKey {
+            case name, roles, channels
+            case verificationLevel = "verification_level"
+            case defaultMessageNotifications = "default_message_notifications"
+            case explicitContentFilter = "explicit_content_filter"
+            case preferredLocale = "preferred_locale"
+            case systemChannelID = "system_channel_id"
+            case afkTimeout = "afk_timeout"
+        }
     }
 
     struct RoleBody: Decodable {
@@ -34,9 +44,16 @@ enum GuildCreation {
         var name: String
         var topic: String?
         var nsfw: Bool?
-        var rate_limit_per_user: Int?
-        var parent_id: Snowflake64?
-        var permission_overwrites: [OverwriteBody]?
+        var rateLimitPerUser: Int?
+        var parentID: Snowflake64?
+        var permissionOverwrites: [OverwriteBody]?
+
+        enum CodingKeys: String, CodingKey {
+            case id, type, name, topic, nsfw
+            case rateLimitPerUser = "rate_limit_per_user"
+            case parentID = "parent_id"
+            case permissionOverwrites = "permission_overwrites"
+        }
     }
 
     static func create(_ request: RestRequest, _ transaction: any SlotTransaction) throws -> Outcome {
@@ -46,15 +63,15 @@ enum GuildCreation {
         let rows = GuildRows(transaction)
         let id = GuildID(try transaction.mint())
         var record = GuildRecord(id: id, name: body.name.trimmed, ownerID: actor.userID)
-        record.verificationLevel = body.verification_level ?? 0
-        record.defaultMessageNotifications = body.default_message_notifications ?? 0
-        record.explicitContentFilter = body.explicit_content_filter ?? 0
-        record.preferredLocale = body.preferred_locale ?? record.preferredLocale
-        record.afkTimeout = body.afk_timeout ?? record.afkTimeout
+        record.verificationLevel = body.verificationLevel ?? 0
+        record.defaultMessageNotifications = body.defaultMessageNotifications ?? 0
+        record.explicitContentFilter = body.explicitContentFilter ?? 0
+        record.preferredLocale = body.preferredLocale ?? record.preferredLocale
+        record.afkTimeout = body.afkTimeout ?? record.afkTimeout
         var guild = GuildAggregate(record: record, roles: [:], channels: [:])
         let roleIDs = try addRoles(body.roles ?? [], to: &guild, rows)
         let channelIDs = try addChannels(body.channels ?? [], roleIDs, to: &guild, rows)
-        if let wanted = body.system_channel_id {
+        if let wanted = body.systemChannelID {
             record.systemChannelID = channelIDs[wanted.rawValue]
         } else if body.channels?.isEmpty ?? true {
             record.systemChannelID = guild.channelsInOrder.first { $0.kind == .text }?.id
@@ -74,11 +91,11 @@ enum GuildCreation {
     private static func validate(_ body: Body) throws {
         var validation = Validation()
         validation.length(body.name.trimmed, in: 2...100, at: "name")
-        validation.choice(body.verification_level, of: [0, 1, 2, 3, 4], at: "verification_level")
-        validation.choice(body.default_message_notifications, of: [0, 1], at: "default_message_notifications")
-        validation.choice(body.explicit_content_filter, of: [0, 1, 2], at: "explicit_content_filter")
-        validation.choice(body.preferred_locale, of: Locales.all, at: "preferred_locale")
-        validation.choice(body.afk_timeout, of: GuildUpdate.afkTimeouts, at: "afk_timeout")
+        validation.choice(body.verificationLevel, of: [0, 1, 2, 3, 4], at: "verification_level")
+        validation.choice(body.defaultMessageNotifications, of: [0, 1], at: "default_message_notifications")
+        validation.choice(body.explicitContentFilter, of: [0, 1, 2], at: "explicit_content_filter")
+        validation.choice(body.preferredLocale, of: Locales.all, at: "preferred_locale")
+        validation.choice(body.afkTimeout, of: GuildUpdate.afkTimeouts, at: "afk_timeout")
         validation.count(body.roles?.count, in: 0...GuildLimits.roles, at: "roles")
         validation.count(body.channels?.count, in: 0...GuildLimits.channels, at: "channels")
         for (index, role) in (body.roles ?? []).enumerated() {
@@ -89,10 +106,10 @@ enum GuildCreation {
             validation.length(channel.topic, in: 0...1024, at: ["channels", "\(index)", "topic"])
             validation.choice(channel.type, of: [0, 4], at: "channels", "\(index)", "type")
             validation.number(
-                channel.rate_limit_per_user, in: 0...GuildLimits.slowmode, at: "channels", "\(index)",
+                channel.rateLimitPerUser, in: 0...GuildLimits.slowmode, at: "channels", "\(index)",
                 "rate_limit_per_user")
             validation.count(
-                channel.permission_overwrites?.count, in: 0...GuildLimits.overwritesInBody, at: "channels", "\(index)",
+                channel.permissionOverwrites?.count, in: 0...GuildLimits.overwritesInBody, at: "channels", "\(index)",
                 "permission_overwrites")
         }
         try validation.finish()
@@ -143,8 +160,8 @@ enum GuildCreation {
                 name: ChannelOperations.name(body.name, for: kind), position: index)
             channel.topic = body.topic
             channel.isNSFW = body.nsfw ?? false
-            channel.rateLimitPerUser = body.rate_limit_per_user ?? 0
-            if let parent = body.parent_id {
+            channel.rateLimitPerUser = body.rateLimitPerUser ?? 0
+            if let parent = body.parentID {
                 guard let category = ids[parent.rawValue], guild.channels[category]?.kind == .category else {
                     throw APIError.invalidForm(
                         "channels", "\(index)", "parent_id", code: "CHANNEL_PARENT_INVALID",
@@ -153,7 +170,7 @@ enum GuildCreation {
                 channel.parentID = category
             }
             channel.replaceOverwrites(
-                (body.permission_overwrites ?? []).map { overwrite in
+                (body.permissionOverwrites ?? []).map { overwrite in
                     Overwrite(
                         id: roleIDs[overwrite.id.rawValue]?.snowflake ?? Snowflake(rawValue: overwrite.id.rawValue),
                         isMember: overwrite.type == 1, allow: overwrite.allow?.rawValue ?? 0,

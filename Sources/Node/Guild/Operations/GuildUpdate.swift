@@ -10,20 +10,37 @@ enum GuildUpdate {
     struct Body: Decodable {
         var name: Field<String>
         var description: Field<String>
-        var owner_id: UserID?
+        var ownerID: UserID?
         var icon: Field<String>
-        var verification_level: Field<Int>
-        var default_message_notifications: Field<Int>
-        var explicit_content_filter: Field<Int>
-        var preferred_locale: Field<String>
-        var afk_channel_id: Field<ChannelID>
-        var afk_timeout: Field<Int>
-        var system_channel_id: Field<ChannelID>
-        var system_channel_flags: Field<Int>
-        var rules_channel_id: Field<ChannelID>
-        var public_updates_channel_id: Field<ChannelID>
-        var safety_alerts_channel_id: Field<ChannelID>
-        var premium_progress_bar_enabled: Field<Bool>
+        var verificationLevel: Field<Int>
+        var defaultMessageNotifications: Field<Int>
+        var explicitContentFilter: Field<Int>
+        var preferredLocale: Field<String>
+        var afkChannelID: Field<ChannelID>
+        var afkTimeout: Field<Int>
+        var systemChannelID: Field<ChannelID>
+        var systemChannelFlags: Field<Int>
+        var rulesChannelID: Field<ChannelID>
+        var publicUpdatesChannelID: Field<ChannelID>
+        var safetyAlertsChannelID: Field<ChannelID>
+        var premiumProgressBarEnabled: Field<Bool>
+
+        enum CodingKeys: String, CodingKey {
+            case name, description, icon
+            case ownerID = "owner_id"
+            case verificationLevel = "verification_level"
+            case defaultMessageNotifications = "default_message_notifications"
+            case explicitContentFilter = "explicit_content_filter"
+            case preferredLocale = "preferred_locale"
+            case afkChannelID = "afk_channel_id"
+            case afkTimeout = "afk_timeout"
+            case systemChannelID = "system_channel_id"
+            case systemChannelFlags = "system_channel_flags"
+            case rulesChannelID = "rules_channel_id"
+            case publicUpdatesChannelID = "public_updates_channel_id"
+            case safetyAlertsChannelID = "safety_alerts_channel_id"
+            case premiumProgressBarEnabled = "premium_progress_bar_enabled"
+        }
     }
 
     static func update(_ request: RestRequest, _ transaction: any SlotTransaction) throws -> Outcome {
@@ -51,21 +68,21 @@ enum GuildUpdate {
         if case .null = body.name { validation.require(body.name.value, at: "name") }
         validation.length(body.name.value?.trimmed, in: 2...100, at: "name")
         validation.length(body.description.value, in: 0...300, at: "description")
-        validation.choice(body.verification_level.value, of: [0, 1, 2, 3, 4], at: "verification_level")
+        validation.choice(body.verificationLevel.value, of: [0, 1, 2, 3, 4], at: "verification_level")
         validation.choice(
-            body.default_message_notifications.value, of: [0, 1], at: "default_message_notifications")
-        validation.choice(body.explicit_content_filter.value, of: [0, 1, 2], at: "explicit_content_filter")
-        validation.choice(body.preferred_locale.value, of: Locales.all, at: "preferred_locale")
-        validation.choice(body.afk_timeout.value, of: afkTimeouts, at: "afk_timeout")
-        validation.number(body.system_channel_flags.value, in: 0...Int(Int32.max), at: "system_channel_flags")
+            body.defaultMessageNotifications.value, of: [0, 1], at: "default_message_notifications")
+        validation.choice(body.explicitContentFilter.value, of: [0, 1, 2], at: "explicit_content_filter")
+        validation.choice(body.preferredLocale.value, of: Locales.all, at: "preferred_locale")
+        validation.choice(body.afkTimeout.value, of: afkTimeouts, at: "afk_timeout")
+        validation.number(body.systemChannelFlags.value, in: 0...Int(Int32.max), at: "system_channel_flags")
         // The cluster stores no images yet: what is not even one is refused, the rest changes nothing.
         if let icon = body.icon.value, !icon.hasPrefix("data:image/") {
             validation.fail(at: "icon", code: "IMAGE_INVALID", message: "Invalid image data")
         }
         for (name, field) in [
-            ("system_channel_id", body.system_channel_id), ("rules_channel_id", body.rules_channel_id),
-            ("public_updates_channel_id", body.public_updates_channel_id),
-            ("safety_alerts_channel_id", body.safety_alerts_channel_id),
+            ("system_channel_id", body.systemChannelID), ("rules_channel_id", body.rulesChannelID),
+            ("public_updates_channel_id", body.publicUpdatesChannelID),
+            ("safety_alerts_channel_id", body.safetyAlertsChannelID),
         ] {
             if let id = field.value, guild.channels[id]?.kind != .text {
                 validation.fail(
@@ -73,7 +90,7 @@ enum GuildUpdate {
             }
         }
         // There are no voice channels yet that one could be away in.
-        if body.afk_channel_id.value != nil {
+        if body.afkChannelID.value != nil {
             validation.fail(
                 at: "afk_channel_id", code: "CHANNEL_INVALID", message: "Channel is not a voice channel of the guild")
         }
@@ -83,20 +100,20 @@ enum GuildUpdate {
     private static func apply(_ body: Body, to record: inout GuildRecord) {
         if let name = body.name.value { record.name = name.trimmed }
         record.description = body.description.applied(to: record.description).flatMap { $0.isEmpty ? nil : $0 }
-        record.verificationLevel = body.verification_level.applied(to: record.verificationLevel, resettingTo: 0)
-        record.defaultMessageNotifications = body.default_message_notifications.applied(
+        record.verificationLevel = body.verificationLevel.applied(to: record.verificationLevel, resettingTo: 0)
+        record.defaultMessageNotifications = body.defaultMessageNotifications.applied(
             to: record.defaultMessageNotifications, resettingTo: 0)
-        record.explicitContentFilter = body.explicit_content_filter.applied(
+        record.explicitContentFilter = body.explicitContentFilter.applied(
             to: record.explicitContentFilter, resettingTo: 0)
-        record.preferredLocale = body.preferred_locale.applied(to: record.preferredLocale, resettingTo: "en-US")
-        record.afkChannelID = body.afk_channel_id.applied(to: record.afkChannelID)
-        record.afkTimeout = body.afk_timeout.applied(to: record.afkTimeout, resettingTo: 300)
-        record.systemChannelID = body.system_channel_id.applied(to: record.systemChannelID)
-        record.systemChannelFlags = body.system_channel_flags.applied(to: record.systemChannelFlags, resettingTo: 0)
-        record.rulesChannelID = body.rules_channel_id.applied(to: record.rulesChannelID)
-        record.publicUpdatesChannelID = body.public_updates_channel_id.applied(to: record.publicUpdatesChannelID)
-        record.safetyAlertsChannelID = body.safety_alerts_channel_id.applied(to: record.safetyAlertsChannelID)
-        record.isPremiumProgressBarEnabled = body.premium_progress_bar_enabled.applied(
+        record.preferredLocale = body.preferredLocale.applied(to: record.preferredLocale, resettingTo: "en-US")
+        record.afkChannelID = body.afkChannelID.applied(to: record.afkChannelID)
+        record.afkTimeout = body.afkTimeout.applied(to: record.afkTimeout, resettingTo: 300)
+        record.systemChannelID = body.systemChannelID.applied(to: record.systemChannelID)
+        record.systemChannelFlags = body.systemChannelFlags.applied(to: record.systemChannelFlags, resettingTo: 0)
+        record.rulesChannelID = body.rulesChannelID.applied(to: record.rulesChannelID)
+        record.publicUpdatesChannelID = body.publicUpdatesChannelID.applied(to: record.publicUpdatesChannelID)
+        record.safetyAlertsChannelID = body.safetyAlertsChannelID.applied(to: record.safetyAlertsChannelID)
+        record.isPremiumProgressBarEnabled = body.premiumProgressBarEnabled.applied(
             to: record.isPremiumProgressBarEnabled, resettingTo: false)
     }
 
@@ -104,7 +121,7 @@ enum GuildUpdate {
     private static func transferOwnership(
         _ body: Body, by access: GuildAccess, in record: inout GuildRecord
     ) throws -> Bool {
-        guard let owner = body.owner_id, owner != record.ownerID else { return false }
+        guard let owner = body.ownerID, owner != record.ownerID else { return false }
         guard access.isOwner else { throw APIError.missingPermissions }
         guard let heir = try access.rows.member(owner, of: access.guild.id) else { throw APIError.unknownMember }
         guard !heir.profile.isBot else {
