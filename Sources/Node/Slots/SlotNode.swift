@@ -116,6 +116,19 @@ public final class SlotNode: Sendable {
         for slot in slots { await host(slot).prepare(slot) }
     }
 
+    /// The highest epoch that the disk has seen of each slot; a new one must lie above it.
+    ///
+    /// - Throws: ``StorageFailure``.
+    public func knownEpochs(_ slots: Set<Slot>) async throws -> [Slot: Epoch] {
+        try await maintenance.runIfActive { [store = environment.store] in
+            var known: [Slot: Epoch] = [:]
+            for slot in slots {
+                known[slot] = max(try store.state.applied(slot).epoch, try store.log.last(slot)?.epoch ?? .zero)
+            }
+            return known
+        }
+    }
+
     /// Brings the slots up from disk and begins the epochs that this node has won. Returns when all of them serve.
     ///
     /// - Throws: ``StorageFailure`` when a slot's log and state do not fit together, or an epoch is not new.

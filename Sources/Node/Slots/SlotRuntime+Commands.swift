@@ -31,7 +31,8 @@ struct WaitingCommand {
 
 /// From a REST request to its answer.
 extension SlotRuntime {
-    func rest(_ body: ByteBuffer, requestID: RequestID?, deadline: NIODeadline, complete: @escaping (SlotReply) -> Void) {
+    func rest(_ body: ByteBuffer, requestID: RequestID?, deadline: NIODeadline, complete: @escaping (SlotReply) -> Void)
+    {
         let request: RestRequest
         do {
             request = try RestRequest(decoding: body)
@@ -93,7 +94,8 @@ extension SlotRuntime {
     ) throws {
         // What changed nothing need not be remembered: a retry finds the same.
         if transaction.hasChanges || command.isPending {
-            try proposeOrRefuse(transaction, request: command.requestID.map { Entry.Request(id: $0, reply: remembered) })
+            try proposeOrRefuse(
+                transaction, request: command.requestID.map { Entry.Request(id: $0, reply: remembered) })
         }
         emitEphemeral(transaction)
         answer(command, reply)
@@ -142,13 +144,15 @@ extension SlotRuntime {
 
     // MARK: Off the executor
 
-    private func readSnapshot(_ read: @escaping @Sendable (any CommittedReader) throws -> RestReply, for command: Command)
-    {
+    private func readSnapshot(
+        _ read: @escaping @Sendable (any CommittedReader) throws -> RestReply, for command: Command
+    ) {
         let snapshot = environment.store.state.snapshot(slot)
         // What the handler saw above the snapshot (rights, the channel's being there) must be committed too.
         let index = lastIndex
         let bound = NIOLoopBound((runtime: self, command: command), eventLoop: executor.loop)
-        let isTaken = environment.readers.submit(on: executor.loop, { try read(snapshot) }) { result in
+        let reading: @Sendable () throws -> RestReply = { try read(snapshot) }
+        let isTaken = environment.readers.submit(on: executor.loop, reading) { result in
             let (runtime, command) = bound.value
             switch result {
             case .success(let reply): runtime.answer(command, reply, from: index)
