@@ -10,7 +10,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 # The one build that all suites share; scripts/test sets nothing else.
-PROGRAMS = Path(os.environ.get("GUILDHALL_PROGRAMS", REPOSITORY / ".build" / "debug"))
+PROGRAMS = Path(os.environ.get("E2E_PROGRAMS", REPOSITORY / ".build" / "debug"))
 START_LIMIT = 120
 
 

@@ -3,13 +3,13 @@ import Foundation
 
 /// Which cluster a command talks to, and how its result is printed.
 struct ConnectionOptions: ParsableArguments {
-    @Option(help: "The router, as http://host:port. (default: $GUILDHALL_ENDPOINT, else as cluster.json says)")
+    @Option(help: "The router, as http://host:port. (default: $GUILDCTL_ENDPOINT, else as cluster.json says)")
     var endpoint: String?
 
-    @Option(help: "The file that holds the admin token. (default: $GUILDHALL_TOKEN_FILE, else as cluster.json says)")
+    @Option(help: "The file that holds the admin token. (default: $GUILDCTL_TOKEN_FILE, else as cluster.json says)")
     var tokenFile: String?
 
-    @Option(help: "The cluster's data folder. (default: $GUILDHALL_DATA, else ./data)")
+    @Option(help: "The cluster's data folder. (default: $GUILDCTL_DATA, else ./data)")
     var data: String?
 
     @Flag(help: "Print JSON for scripts instead of a table.")
@@ -17,12 +17,12 @@ struct ConnectionOptions: ParsableArguments {
 
     func client() throws(AdminFailure) -> AdminClient {
         let environment = ProcessInfo.processInfo.environment
-        let endpoint = endpoint ?? environment["GUILDHALL_ENDPOINT"]
-        let tokenFile = tokenFile ?? environment["GUILDHALL_TOKEN_FILE"]
+        let endpoint = endpoint ?? environment["GUILDCTL_ENDPOINT"]
+        let tokenFile = tokenFile ?? environment["GUILDCTL_TOKEN_FILE"]
         if let endpoint, let tokenFile {
             return AdminClient(endpoint: endpoint, token: try ConnectionOptions.token(in: tokenFile))
         }
-        let folder = DataFolder(path: data ?? environment["GUILDHALL_DATA"] ?? "data")
+        let folder = DataFolder(path: data ?? environment["GUILDCTL_DATA"] ?? "data")
         let file: ClusterFile
         do {
             guard let found = try folder.readClusterFile() else {

@@ -16,12 +16,12 @@ struct ClusterPlan: Sendable {
     var url: String { "http://127.0.0.1:\(clientPort)" }
 
     /// In the order of starting: the router first, since it holds the coordinator.
-    var processes: [ProcessPlan] {
-        [process(.router, 1)] + (1...guildNodes).map { process(.guild, $0) }
-            + (1...gatewayNodes).map { process(.gateway, $0) }
+    func processes() throws -> [ProcessPlan] {
+        try [process(.router, 1)] + (1...guildNodes).map { try process(.guild, $0) }
+            + (1...gatewayNodes).map { try process(.gateway, $0) }
     }
 
-    private func process(_ role: ProcessPlan.Role, _ number: Int) -> ProcessPlan {
+    private func process(_ role: ProcessPlan.Role, _ number: Int) throws -> ProcessPlan {
         let name = "\(role.rawValue)-\(number)"
         let file = folder.configuration(of: name)
         let executable = role == .router ? "guildhall-router" : "guildhall-node"
@@ -29,36 +29,38 @@ struct ClusterPlan: Sendable {
             name: name, role: role,
             program: .init(
                 executable: "\(programs)/\(executable)", arguments: ["--config", file], log: folder.log(of: name)),
-            pidFile: folder.pidFile(of: name), configurationFile: file, configuration: configuration(of: name, role))
+            pidFile: folder.pidFile(of: name), configurationFile: file, configuration: try configuration(of: name, role)
+        )
     }
 
-    /// YAML. JSON's strings are YAML's as well, so paths are quoted as JSON.
-    private func configuration(of name: String, _ role: ProcessPlan.Role) -> String {
-        var lines = [
-            "# Written by `guildctl cluster up` at each start; changes here are lost.",
-            "node-id: \(name)",
-            "data: \(quoted(folder.store(of: name)))",
-            "log-level: \(logLevel)",
-            "health-port: 0",
+    /// YAML. Every value is a JSON string, which is YAML's as well, so that no path or name is taken for another type.
+    private func configuration(of name: String, _ role: ProcessPlan.Role) throws -> String {
+        var settings = [
+            ("node.id", name), ("data", folder.store(of: name)), ("log.level", logLevel),
+            ("listen.host", "127.0.0.1"), ("health.host", "127.0.0.1"), ("health.port", "0"),
         ]
         switch role {
         case .router:
-            lines += [
-                "client-host: 127.0.0.1",
-                "client-port: \(clientPort)",
-                "coordinator-listen: 127.0.0.1:\(coordinatorPort)",
-                "admin-token-file: \(quoted(folder.adminTokenFile))",
-                "test-cluster: \(isTestCluster)",
+            settings += [
+                ("listen.port", "\(coordinatorPort)"), ("http.host", "127.0.0.1"), ("http.port", "\(clientPort)"),
+                ("admin.token-file", folder.adminTokenFile), ("cluster.test-clock", "\(isTestCluster)"),
+                ("cluster.expected-guild-nodes", "\(guildNodes)"),
             ]
         case .guild, .gateway:
-            lines += [
-                "role: \(role.rawValue)",
-                "coordinator: 127.0.0.1:\(coordinatorPort)",
-                "host: 127.0.0.1",
-                "port: 0",
+            settings += [
+                ("node.roles", role.rawValue), ("listen.port", "0"),
+                ("cluster.coordinator", "127.0.0.1:\(coordinatorPort)"),
             ]
+            if role == .gateway {
+                settings += [
+                    ("gateway.host", "127.0.0.1"), ("gateway.port", "0"),
+                    ("gateway.socket", try folder.socket(of: name)),
+                ]
+            }
         }
-        return lines.joined(separator: "\n") + "\n"
+        let lines = settings.map { "\($0): \(quoted($1))" }
+        return "# Written by `guildctl cluster up` at each start; changes here are lost.\n"
+            + lines.joined(separator: "\n") + "\n"
     }
 
     private func quoted(_ text: String) -> String {

@@ -15,12 +15,13 @@ struct ClusterStart {
     /// - Returns: the cluster's file, complete, as it lies on the disk.
     func run() async throws -> ClusterFile {
         let adminToken = try adminToken()
-        for process in plan.processes {
+        let processes = try plan.processes()
+        for process in processes {
             try plan.folder.write(Data(process.configuration.utf8), to: process.configurationFile)
         }
-        for process in plan.processes { await supervisor.start(process) }
+        for process in processes { await supervisor.start(process) }
         let client = AdminClient(endpoint: plan.url, token: adminToken, timeout: .seconds(5))
-        try await waitUntilReady(client)
+        try await waitUntilReady(client, count: processes.count)
 
         var file =
             try plan.folder.readClusterFile() ?? ClusterFile(url: plan.url, adminToken: adminToken, processes: [])
@@ -40,7 +41,7 @@ struct ClusterStart {
         return file
     }
 
-    private func waitUntilReady(_ client: AdminClient) async throws {
+    private func waitUntilReady(_ client: AdminClient, count: Int) async throws {
         let deadline = ContinuousClock.now.advanced(by: limit)
         var lastReason = "nothing was asked yet"
         while ContinuousClock.now < deadline {
@@ -50,7 +51,7 @@ struct ClusterStart {
                 let registered = Set(try await client.nodes().map(\.pid))
                 let running = await supervisor.processes
                 let missing = running.filter { !registered.contains($0.pid) }.map(\.name)
-                if cluster.isReady && missing.isEmpty && running.count == plan.processes.count { return }
+                if cluster.isReady && missing.isEmpty && running.count == count { return }
                 lastReason =
                     missing.isEmpty
                     ? "the router waits for: \((cluster.waitingFor ?? ["all processes"]).joined(separator: "; "))"

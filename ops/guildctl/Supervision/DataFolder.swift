@@ -1,7 +1,11 @@
+import Crypto
 import Foundation
 
 /// The folder of a cluster that runs on one machine: what lies where.
 struct DataFolder: Sendable {
+    /// The longest path of a Unix socket on Linux, in bytes.
+    static let maximumSocketPath = 107
+
     /// Absolute, so that it means the same to every process.
     let path: String
 
@@ -19,6 +23,19 @@ struct DataFolder: Sendable {
     func pidFile(of process: String) -> String { "\(path)/run/\(process).pid" }
     /// Where the process keeps what outlives it.
     func store(of process: String) -> String { "\(path)/\(process)" }
+
+    /// The Unix socket of a process: in the folder, or, where that path would be too long for one, in the system's
+    /// folder for temporary files, under a name that only this folder has.
+    func socket(of process: String) throws -> String {
+        let usual = "\(path)/run/\(process).sock"
+        guard usual.utf8.count > DataFolder.maximumSocketPath else { return usual }
+        let digest = SHA256.hash(data: Data(path.utf8)).prefix(8).map { String($0, radix: 16) }.joined()
+        let short = FileManager.default.temporaryDirectory.appendingPathComponent("guildhall-\(getuid())-\(digest)")
+            .path
+        try FileManager.default.createDirectory(
+            atPath: short, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        return "\(short)/\(process).sock"
+    }
 
     /// Makes the folder and its parts, readable by their owner alone.
     func create() throws {
