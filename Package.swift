@@ -47,12 +47,12 @@ let package = Package(
         library("Identity", "Cluster", [crypto]),
         library("Wire", "Cluster", ["Identity", nioCore]),
         library("Placement", "Cluster", ["Identity", "Wire"]),
-        library("Coordination", "Cluster", ["Identity", "Placement", "Wire", nioCore]),
+        library("Coordination", "Cluster", ["Identity", "Placement", "Wire", nioCore, crypto]),
         library(
             "Transport", "Cluster",
             [
                 "Identity", "Wire", nioCore, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl"),
-                logging, metrics, tracing,
+                .product(name: "NIOTLS", package: "swift-nio"), logging, metrics, tracing,
             ]),
         library(
             "Routing", "Cluster",
@@ -73,7 +73,7 @@ let package = Package(
             name: "CLibUV", path: "Sources/Node/CLibUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
         .systemLibrary(
             name: "CZlib", path: "Sources/Node/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        library("Storage", "Node", ["CRocksDB", "Identity", "Wire", "Replication", nioCore, logging]),
+        library("Storage", "Node", ["CRocksDB", "Domain", "Identity", "Wire", "Replication", nioCore, logging]),
         library("Domain", "Node", ["Identity", "Wire", nioCore]),
         library("DomainTesting", "Node", ["Domain", "Identity", "Wire", nioCore]),
         library("Guild", "Node", ["Domain", "Identity", "Wire", nioCore]),
@@ -88,6 +88,7 @@ let package = Package(
             [
                 "Domain", "Guild", "User", "Storage", "Replication", "Identity", "Wire", "Placement", "Coordination",
                 "Transport", "Routing", "Operations", nioCore, nioPosix, logging, metrics, tracing,
+                .product(name: "DequeModule", package: "swift-collections"),
             ]),
         library(
             "Gateway", "Node",
@@ -134,18 +135,21 @@ let package = Package(
         tests("Identity", ["Identity"]),
         tests("Wire", ["Wire", "Identity", nioCore]),
         tests("Placement", ["Placement", "Identity"]),
-        tests("Coordination", ["Coordination", "Placement", "Identity", "Wire"]),
+        tests("Coordination", ["Coordination", "Placement", "Identity", "Wire", nioCore]),
         tests("Transport", ["Transport", "Wire", "Identity", nioCore, nioPosix, logging, tracing]),
         tests("Routing", ["Routing", "Transport", "Coordination", "Placement", "Identity", "Wire", nioCore, nioPosix]),
         tests("Replication", ["Replication", "Identity", "Wire", nioCore]),
         tests("Operations", ["Operations", logging, metrics]),
-        tests("Storage", ["Storage", "Replication", "Identity", "Wire", nioCore]),
+        tests("Storage", ["Storage", "Domain", "Replication", "Identity", "Wire", nioCore]),
         tests("Domain", ["Domain", "DomainTesting", "Identity", "Wire", nioCore]),
         tests("Guild", ["Guild", "Domain", "DomainTesting", "Identity", "Wire", nioCore]),
         tests("User", ["User", "Domain", "DomainTesting", "Identity", "Wire", nioCore]),
         tests(
             "Slots",
-            ["Slots", "Domain", "Storage", "Replication", "Identity", "Wire", "Placement", "Coordination", nioCore, nioPosix]),
+            [
+                "Slots", "Domain", "Storage", "Replication", "Identity", "Wire", "Placement", "Coordination", "Routing",
+                "Transport", nioCore, nioPosix, logging,
+            ]),
         tests("Gateway", ["Gateway", "CZlib", "Domain", "Identity", "Wire", nioCore, nioPosix]),
         tests("Edge", ["Edge", "Identity", "Wire", "Placement", nioCore, nioPosix]),
     ]

@@ -15,24 +15,27 @@ public enum Family: UInt8, Sendable, CaseIterable {
     case meta = 5
 }
 
+/// Rows of one slot by family and key, as a command or an off-executor read sees them.
+public protocol RowReader {
+    func get(_ family: Family, _ key: [UInt8]) throws -> ByteBuffer?
+    /// Calls `body` with the rows in [`from`, `upTo`) in key order, or in reverse, until it returns `false`.
+    func scan(
+        _ family: Family, from: [UInt8], upTo: [UInt8], reverse: Bool,
+        _ body: (_ key: [UInt8], _ value: ByteBuffer) throws -> Bool) throws
+}
+
 /// What a command sees of its slot, and what it does to it; used on the slot's executor only.
 ///
 /// Reads go through the overlay of the slot's uncommitted entries, so that commands may be pipelined. Writes, events,
 /// effects and work become one log entry when the command returns; when it throws, nothing of it remains. The runtime
 /// holds the reply until all that was read is committed. Keys do not contain the slot: the runtime puts it before them.
-public protocol SlotTransaction: AnyObject {
+public protocol SlotTransaction: AnyObject, RowReader {
     var slot: Slot { get }
     var now: Timestamp { get }
     /// Decoded aggregates that the domain keeps between commands.
     var caches: SlotCaches { get }
     /// Secret shared by the cluster, that new tokens are signed with.
     var tokenSecret: TokenSecret { get }
-
-    func get(_ family: Family, _ key: [UInt8]) throws -> ByteBuffer?
-    /// Calls `body` with the rows in [`from`, `upTo`) in key order, or in reverse, until it returns `false`.
-    func scan(
-        _ family: Family, from: [UInt8], upTo: [UInt8], reverse: Bool,
-        _ body: (_ key: [UInt8], _ value: ByteBuffer) throws -> Bool) throws
 
     func put(_ family: Family, _ key: [UInt8], _ value: ByteBuffer)
     func delete(_ family: Family, _ key: [UInt8])
@@ -72,9 +75,4 @@ public final class SlotCaches {
 }
 
 /// Committed rows of one slot at one moment, readable on any thread.
-public protocol CommittedReader {
-    func get(_ family: Family, _ key: [UInt8]) throws -> ByteBuffer?
-    func scan(
-        _ family: Family, from: [UInt8], upTo: [UInt8], reverse: Bool,
-        _ body: (_ key: [UInt8], _ value: ByteBuffer) throws -> Bool) throws
-}
+public protocol CommittedReader: RowReader {}

@@ -49,7 +49,7 @@ struct Account: Hashable, Sendable, FieldCodable {
     var version: UInt64 = 1
     /// Names asked for and not yet answered.
     var claims: [Claim] = []
-    /// Names that the directory has refused and that nobody has been told of yet.
+    /// Names whose refusal made the account `denied`.
     var refusals: [Claim] = []
     /// Names granted to an account that is still pending.
     var grants: [Claim] = []

@@ -80,10 +80,6 @@ enum AccountRules {
             message: "Must be between \(range.lowerBound) and \(range.upperBound) in length.")
     }
 
-    static func required(_ field: String) -> Fault {
-        Fault(path: [field], code: "BASE_TYPE_REQUIRED", message: "This field is required")
-    }
-
     // MARK: Faults that the rows tell
 
     static func refused(_ claim: Account.Claim) -> Fault {

@@ -33,7 +33,8 @@ struct NameClaims {
         let claim = account.claims.remove(at: position)
         switch account.state {
         case .pending: answerRegistration(claim, isGranted: isGranted, in: &account)
-        case .denied: if isGranted { release(name, from: owner) }
+        case .denied:
+            if isGranted { release(name, from: owner) } else { account.refusals.append(claim) }
         case .active: answerRename(claim, isGranted: isGranted, in: &account)
         }
         rows.put(account)
@@ -50,15 +51,13 @@ struct NameClaims {
             account.refusals.append(claim)
             for grant in account.grants { release(grant.name, from: account.id) }
             account.grants = []
+            account.email = nil
             account.password = nil
         }
     }
 
     private func answerRename(_ claim: Account.Claim, isGranted: Bool, in account: inout Account) {
-        guard isGranted else {
-            account.refusals = account.refusals.filter { $0.kind != claim.kind } + [claim]
-            return
-        }
+        guard isGranted else { return }
         let old: DirectoryName?
         switch claim.kind {
         case .username:

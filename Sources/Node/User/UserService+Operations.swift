@@ -5,13 +5,20 @@ import Wire
 
 extension UserService {
     public static let operations: [String: OperationHandler] = [
+        "register": register,
+        "login": logIn,
+        "logout": logOut,
         "get_my_user": getMyUser,
+        "update_my_user": updateMyUser,
         "get_user": getUser,
         "list_my_guild_ids": listMyGuildIDs,
         "get_my_application": getMyApplication,
         "get_my_oauth2_application": getMyApplication,
         "lookup_name": lookUpName,
-        "logout": logOut,
+        "admin_create_user": createUser,
+        "admin_create_bot": createBot,
+        "admin_update_bot": updateBot,
+        "admin_reset_bot_token": resetBotToken,
     ]
 
     // MARK: Reads
@@ -19,15 +26,14 @@ extension UserService {
     /// `GET /users/@me`.
     @Sendable static func getMyUser(_ request: RestRequest, in transaction: any SlotTransaction) throws -> Outcome {
         let account = try ownAccount(of: request, in: UserRows(transaction))
-        return .reply(RestReply(status: 200, body: json { $0.privateUser(account) }))
+        return .reply(.json { $0.privateUser(account) })
     }
 
     /// `GET /users/{user_id}`.
     @Sendable static func getUser(_ request: RestRequest, in transaction: any SlotTransaction) throws -> Outcome {
-        guard let id = request.parameters["user_id"].flatMap({ UserID($0) }),
-            let account = try UserRows(transaction).activeAccount(id)
-        else { throw APIError.unknownUser }
-        return .reply(RestReply(status: 200, body: json { $0.publicUser(account.profile) }))
+        let id: UserID = try request.pathID("user_id")
+        guard let account = try UserRows(transaction).activeAccount(id) else { throw APIError.unknownUser }
+        return .reply(.json { $0.user(account.profile) })
     }
 
     /// The ids of the actor's guilds, ascending, as a JSON array; internal.
@@ -37,7 +43,7 @@ extension UserService {
         let rows = UserRows(transaction)
         let guilds = try rows.guilds(of: ownAccount(of: request, in: rows).id)
         return .reply(
-            RestReply(status: 200, body: json { $0.array { for guild in guilds { $0.snowflake(guild.snowflake) } } }))
+            .json { $0.array { for guild in guilds { $0.snowflake(guild.snowflake) } } })
     }
 
     /// `GET /applications/@me` and `GET /oauth2/applications/@me`.
@@ -50,9 +56,7 @@ extension UserService {
         guard let application = try rows.application(account.id) else { throw APIError.unknownApplication }
         let guildCount = try rows.guilds(of: account.id).count
         return .reply(
-            RestReply(
-                status: 200,
-                body: json { $0.privateApplication(application, of: account.profile, guildCount: guildCount) }))
+            .json { $0.privateApplication(application, of: account.profile, guildCount: guildCount) })
     }
 
     /// Whose name it is, at the name's directory slot; internal. Parameters `kind` (`username` or `email`) and `name`;
@@ -71,28 +75,17 @@ extension UserService {
         let owner = try DirectoryEntries(transaction: transaction).owner(of: name)
         let nobody = UserID(Snowflake(milliseconds: 0, slot: transaction.slot, sequence: 0))
         return .reply(
-            RestReply(
-                status: 200,
-                body: json {
-                    $0.object {
-                        $0.member("user_id", owner ?? nobody)
-                        $0.member("is_known", owner != nil)
-                    }
-                }))
-    }
-
-    // MARK: Tokens
-
-    /// `POST /auth/logout`: revokes the token used.
-    @Sendable static func logOut(_ request: RestRequest, in transaction: any SlotTransaction) throws -> Outcome {
-        guard let actor = request.actor else { throw APIError.unauthorized }
-        UserRows(transaction).revoke(actor.tokenID, of: actor.userID)
-        return .reply(RestReply(status: 204))
+            .json {
+                $0.object {
+                    $0.member("user_id", owner ?? nobody)
+                    $0.member("is_known", owner != nil)
+                }
+            })
     }
 
     /// The account of who asks.
     static func ownAccount(of request: RestRequest, in rows: UserRows) throws -> Account {
-        guard let actor = request.actor, let account = try rows.activeAccount(actor.userID) else {
+        guard let account = try rows.activeAccount(request.requiredActor().userID) else {
             throw APIError.unauthorized
         }
         return account

@@ -1,0 +1,52 @@
+import Identity
+
+/// What the log writer's thread does until it is stopped.
+struct LogWriterLoop: Sendable {
+    let log: LogStore
+    let queue: LogQueue
+    let batchLimit: Int
+    let report: @Sendable (LogWriter.BatchReport) -> Void
+    let fail: @Sendable (StorageFailure) -> Never
+
+    func run() {
+        while true {
+            let (items, isStopped) = queue.takeAll()
+            var start = 0
+            while start < items.count { start = writeBatch(items, from: start) }
+            if isStopped { return }
+        }
+    }
+
+    /// Writes items from `start` on, as many as one batch holds, and tells their observers.
+    ///
+    /// - Returns: the first item that is not written.
+    private func writeBatch(_ items: [LogQueue.Item], from start: Int) -> Int {
+        let batch = log.makeBatch()
+        var bytes = 0
+        var end = start
+        var news: [ObjectIdentifier: (observer: any DurabilityObserver, positions: [Slot: LogIndex])] = [:]
+        while end < items.count, bytes < batchLimit {
+            let item = items[end]
+            bytes += item.size
+            end += 1
+            switch item {
+            case .append(let append, let observer):
+                batch.append(append.slot, append.index, append.entry)
+                news[ObjectIdentifier(observer), default: (observer, [:])].positions[append.slot] = append.index
+            case .trim(let slot, let index):
+                batch.trim(slot, through: index)
+            }
+        }
+        let clock = ContinuousClock()
+        let began = clock.now
+        do {
+            try log.write(batch)
+        } catch {
+            fail(error)
+        }
+        queue.written(bytes)
+        report(LogWriter.BatchReport(entries: end - start, bytes: bytes, duration: clock.now - began))
+        for (observer, positions) in news.values { observer.durable(positions) }
+        return end
+    }
+}

@@ -1,0 +1,73 @@
+import CRocksDB
+
+/// How an instance, or one of its families, is set up.
+final class RocksDBOptions {
+    let handle: OpaquePointer
+    let usesWAL: Bool
+
+    private init(usesWAL: Bool) {
+        handle = rocksdb_options_create()
+        self.usesWAL = usesWAL
+        rocksdb_options_set_create_if_missing(handle, 1)
+        rocksdb_options_set_create_missing_column_families(handle, 1)
+        rocksdb_options_set_max_background_jobs(handle, 4)
+        rocksdb_options_set_max_open_files(handle, 1024)
+        rocksdb_options_set_keep_log_file_num(handle, 4)
+        rocksdb_options_set_max_log_file_size(handle, 8 << 20)
+        rocksdb_options_set_stats_dump_period_sec(handle, 0)
+        rocksdb_options_set_bytes_per_sync(handle, 1 << 20)
+    }
+
+    deinit { rocksdb_options_destroy(handle) }
+
+    /// The `log` instance: every batch is synced to its WAL.
+    static func log(limits: StoreLimits) -> RocksDBOptions {
+        let options = RocksDBOptions(usesWAL: true)
+        rocksdb_options_set_write_buffer_size(options.handle, limits.logWriteBuffer)
+        // An unfinished record at the end of the WAL is a batch that was never acknowledged; anything else that is
+        // broken is a broken disk, and is not to be passed over in silence (`kTolerateCorruptedTailRecords`).
+        rocksdb_options_set_wal_recovery_mode(options.handle, 0)
+        rocksdb_options_set_compression(options.handle, Int32(rocksdb_lz4_compression))
+        rocksdb_options_set_level_compaction_dynamic_level_bytes(options.handle, 1)
+        return options
+    }
+
+    /// The `state` instance: no WAL, all families flushed together.
+    static func state(limits: StoreLimits) -> RocksDBOptions {
+        let options = RocksDBOptions(usesWAL: false)
+        rocksdb_options_set_atomic_flush(options.handle, 1)
+        rocksdb_options_set_db_write_buffer_size(options.handle, limits.stateWriteBuffer)
+        return options
+    }
+
+    /// A family of the `state` instance.
+    ///
+    /// - Parameter cache: an LRU block cache that all families share.
+    static func stateFamily(limits: StoreLimits, cache: OpaquePointer) -> RocksDBOptions {
+        let options = RocksDBOptions(usesWAL: false)
+        rocksdb_options_set_write_buffer_size(options.handle, limits.stateWriteBuffer)
+        rocksdb_options_set_compression(options.handle, Int32(rocksdb_lz4_compression))
+        rocksdb_options_set_bottommost_compression(options.handle, Int32(rocksdb_zstd_compression))
+        rocksdb_options_set_level_compaction_dynamic_level_bytes(options.handle, 1)
+        let table = rocksdb_block_based_options_create()
+        rocksdb_block_based_options_set_block_cache(table, cache)
+        // Ten bits a key: about one false hit in a hundred. The options own the policy.
+        rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(10))
+        rocksdb_options_set_block_based_table_factory(options.handle, table)
+        rocksdb_block_based_options_destroy(table)
+        return options
+    }
+}
+
+/// The limits of a store, in bytes unless said otherwise.
+public struct StoreLimits: Sendable {
+    public var blockCache = 256 << 20
+    public var stateWriteBuffer = 64 << 20
+    public var logWriteBuffer = 64 << 20
+    /// What may wait for the log's disk; above it commands are refused.
+    public var logQueue = 64 << 20
+    /// The most that one synced write holds.
+    public var logBatch = 8 << 20
+
+    public init() {}
+}

@@ -1,0 +1,41 @@
+import CRocksDB
+import Domain
+import Identity
+import NIOCore
+
+/// Committed rows of one slot at one moment.
+///
+/// `@unchecked Sendable`: a RocksDB snapshot is immutable and may be read from any thread; the pointers are set once
+/// and released in ``deinit``, when nobody holds the value any more.
+public final class StateSnapshot: CommittedReader, @unchecked Sendable {
+    public let slot: Slot
+    private let database: RocksDB
+    private let snapshot: OpaquePointer?
+    private let options: OpaquePointer
+
+    init(slot: Slot, database: RocksDB) {
+        self.slot = slot
+        self.database = database
+        snapshot = rocksdb_create_snapshot(database.handle)
+        options = rocksdb_readoptions_create()
+        rocksdb_readoptions_set_snapshot(options, snapshot)
+    }
+
+    deinit {
+        rocksdb_readoptions_destroy(options)
+        rocksdb_release_snapshot(database.handle, snapshot)
+    }
+
+    public func get(_ family: Family, _ key: [UInt8]) throws -> ByteBuffer? {
+        try database.get(database.families[Int(family.rawValue)], RowKey(slot, key), options: options)
+    }
+
+    public func scan(
+        _ family: Family, from: [UInt8], upTo: [UInt8], reverse: Bool,
+        _ body: (_ key: [UInt8], _ value: ByteBuffer) throws -> Bool
+    ) throws {
+        try database.scan(
+            database.families[Int(family.rawValue)], slot: slot, from: from, upTo: upTo, reverse: reverse,
+            snapshot: snapshot, body)
+    }
+}

@@ -1,0 +1,134 @@
+import CRocksDB
+import Domain
+import Foundation
+import Identity
+import NIOCore
+import Replication
+
+/// The `state` instance: what the committed entries of this node's slots have made (DESIGN §7).
+///
+/// It has no WAL. Families are flushed together, and a slot's applied index lies in the same batch as what it applied,
+/// so that after a crash the state is that of some earlier applied index, from which the log is replayed.
+public final class StateStore: Sendable {
+    /// The row of ``Applied`` in ``Family/meta``; rows of the runtime begin with other bytes.
+    private static let appliedKey: [UInt8] = [0]
+    private static let appliedFormat: UInt8 = 1
+
+    /// How far a slot's log has been applied.
+    public struct Applied: Hashable, Sendable {
+        public var epoch: Epoch
+        public var index: LogIndex
+
+        public init(epoch: Epoch, index: LogIndex) {
+            self.epoch = epoch
+            self.index = index
+        }
+
+        public static let nothing = Applied(epoch: .zero, index: .zero)
+    }
+
+    private let database: RocksDB
+    private let checkpointFolder: String
+
+    /// - Throws: ``StorageFailure``.
+    public init(path: String, limits: StoreLimits = StoreLimits()) throws(StorageFailure) {
+        guard let cache = rocksdb_cache_create_lru(limits.blockCache) else {
+            throw .rocksDB("no block cache of \(limits.blockCache) bytes")
+        }
+        // The families' options keep the cache alive.
+        defer { rocksdb_cache_destroy(cache) }
+        checkpointFolder = path + ".flush"
+        try? FileManager.default.removeItem(atPath: checkpointFolder)
+        let options = RocksDBOptions.state(limits: limits)
+        let names = ["default"] + Family.allCases.map { "\($0)" }
+        database = try RocksDB(
+            path: path, options: options, families: names,
+            familyOptions: names.map { _ in RocksDBOptions.stateFamily(limits: limits, cache: cache) })
+    }
+
+    private func handle(_ family: Family) -> OpaquePointer { database.families[Int(family.rawValue)] }
+
+    public func get(_ slot: Slot, _ family: Family, _ key: [UInt8]) throws(StorageFailure) -> ByteBuffer? {
+        try database.get(handle(family), RowKey(slot, key), options: database.readOptions)
+    }
+
+    /// Calls `body` with the rows in [`from`, `upTo`) in key order, or in reverse, until it returns `false`.
+    public func scan(
+        _ slot: Slot, _ family: Family, from: [UInt8], upTo: [UInt8], reverse: Bool = false,
+        _ body: (_ key: [UInt8], _ value: ByteBuffer) throws -> Bool
+    ) throws {
+        try database.scan(
+            handle(family), slot: slot, from: from, upTo: upTo, reverse: reverse, snapshot: nil, body)
+    }
+
+    /// The rows of one slot as they are now, readable on any thread.
+    public func snapshot(_ slot: Slot) -> StateSnapshot { StateSnapshot(slot: slot, database: database) }
+
+    /// How far the slot's log is applied in memory and on disk together.
+    public func applied(_ slot: Slot) throws(StorageFailure) -> Applied {
+        try applied(slot, options: database.readOptions)
+    }
+
+    /// How far the slot's log is applied on disk: what a crash leaves. Only below it may the log be trimmed.
+    public func persistedApplied(_ slot: Slot) throws(StorageFailure) -> Applied {
+        try applied(slot, options: database.persistedReadOptions)
+    }
+
+    private func applied(_ slot: Slot, options: OpaquePointer) throws(StorageFailure) -> Applied {
+        let row = try database.get(handle(.meta), RowKey(slot, StateStore.appliedKey), options: options)
+        guard var row else { return .nothing }
+        guard row.readInteger(as: UInt8.self) == StateStore.appliedFormat,
+            let epoch: UInt64 = row.readInteger(), let index: UInt64 = row.readInteger()
+        else { throw .corrupt("the applied index of slot \(slot) cannot be read") }
+        return Applied(epoch: Epoch(rawValue: epoch), index: LogIndex(rawValue: index))
+    }
+
+    /// Changes of any number of slots, each with how far it is then applied, written as one unit.
+    public struct Batch {
+        fileprivate let batch = WriteBatch()
+        private let store: StateStore
+
+        fileprivate init(_ store: StateStore) { self.store = store }
+
+        /// - Throws: ``StorageFailure/corrupt(_:)`` for a family that this version does not know.
+        public func add(_ operations: [Entry.Operation], of slot: Slot) throws(StorageFailure) {
+            for operation in operations {
+                switch operation {
+                case .put(let family, let key, let value):
+                    batch.put(try store.family(family), RowKey(slot, key), value)
+                case .delete(let family, let key):
+                    batch.delete(try store.family(family), RowKey(slot, key))
+                case .deleteRange(let family, let from, let upTo):
+                    batch.deleteRange(try store.family(family), from: RowKey(slot, from), upTo: RowKey(slot, upTo))
+                }
+            }
+        }
+
+        public func setApplied(_ applied: Applied, of slot: Slot) {
+            var value = ByteBuffer()
+            value.writeInteger(StateStore.appliedFormat)
+            value.writeInteger(applied.epoch.rawValue)
+            value.writeInteger(applied.index.rawValue)
+            batch.put(store.handle(.meta), RowKey(slot, StateStore.appliedKey), value)
+        }
+    }
+
+    public func makeBatch() -> Batch { Batch(self) }
+
+    public func write(_ batch: Batch) throws(StorageFailure) { try database.write(batch.batch) }
+
+    private func family(_ number: UInt8) throws(StorageFailure) -> OpaquePointer {
+        guard let family = Family(rawValue: number) else { throw .corrupt("an entry names the family \(number)") }
+        return handle(family)
+    }
+
+    /// Brings all that is applied to disk, in one atomic step. Blocks for the time of the writes.
+    public func flush() throws(StorageFailure) {
+        try database.flushAll(checkpoint: checkpointFolder)
+        do {
+            try FileManager.default.removeItem(atPath: checkpointFolder)
+        } catch {
+            throw .file(path: checkpointFolder, reason: "\(error)")
+        }
+    }
+}

@@ -1,0 +1,24 @@
+import Foundation
+import Identity
+
+/// A guild node's data folder: its identity, the `log` and the `state`.
+public struct Store: Sendable {
+    public let identity: StoreIdentity
+    public let log: LogStore
+    public let state: StateStore
+
+    /// Opens the folder, and makes it when it is not there. Only one process can have it open.
+    ///
+    /// - Throws: ``StorageFailure`` when it belongs to another cluster, has a newer format, is open elsewhere or broken.
+    public init(folder: String, cluster: ClusterID, limits: StoreLimits = StoreLimits()) throws(StorageFailure) {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw .file(path: folder, reason: "\(error)")
+        }
+        identity = try StoreIdentity.establish(folder: folder, cluster: cluster)
+        log = try LogStore(path: folder + "/log", limits: limits)
+        state = try StateStore(path: folder + "/state", limits: limits)
+    }
+}
