@@ -9,6 +9,7 @@ from harness.cluster import Cluster
 from harness.conformance import Conformance
 from harness.people import People
 from harness.rest import Rest
+from harness.world import World
 
 CONFORMANCE = Conformance.of_this_machine()
 
@@ -56,6 +57,16 @@ async def rest(cluster, conformance):
     client = Rest(cluster.url, conformance)
     yield client
     await client.close()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def world(tmp_path_factory, conformance):
+    """What the bot libraries meet: guilds on three nodes, and a channel with three months of history."""
+    cluster = Cluster(tmp_path_factory.mktemp("world") / "data").start()
+    client = Rest(cluster.url, conformance)
+    yield await World.make(cluster, People(cluster, client))
+    await client.close()
+    assert cluster.stop() == 0
 
 
 @pytest.fixture(scope="session")

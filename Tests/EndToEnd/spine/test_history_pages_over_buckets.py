@@ -3,6 +3,8 @@
 import pytest
 import pytest_asyncio
 
+from harness.world import bucket, move_clock, write
+
 DAYS = (-92, -75, -61, -44, -30, -16, -3, 0)
 A_DAY = 5
 
@@ -17,32 +19,10 @@ async def history(own_cluster_of_module, people_of_module):
     channel = await people.channel(owner, guild)
     ids = []
     for day in DAYS:
-        cluster.move_clock(f"{day}d")
-        await moved(people, owner, channel, ids, day)
+        await move_clock(cluster, owner, channel, day)
+        for number in range(A_DAY):
+            ids.append(await write(owner, channel, f"day {day}, message {number}"))
     return owner, channel, ids
-
-
-async def moved(people, owner, channel, ids, day):
-    """Writes a day's messages once the channel's owner has the new time: the change takes up to a second."""
-    import asyncio
-    import time
-
-    wanted = time.time() + day * 86400
-    path = f"/channels/{channel['id']}/messages"
-    for attempt in range(100):
-        probe = (await owner.rest.post(path, {"content": "probe"})).json
-        await owner.rest.delete(f"{path}/{probe['id']}")
-        if abs(((int(probe["id"]) >> 22) + 1420070400000) / 1000 - wanted) < 60:
-            break
-        await asyncio.sleep(0.1)
-    else:
-        raise AssertionError("the clock did not move")
-    for number in range(A_DAY):
-        ids.append((await owner.rest.post(path, {"content": f"day {day}, message {number}"})).json["id"])
-
-
-def bucket(message_id):
-    return (int(message_id) >> 22) // (10 * 86400 * 1000)
 
 
 async def test_the_history_spans_at_least_five_buckets(history):
