@@ -88,16 +88,14 @@ async def life(world, conformance, monkeypatch):
         )
         companion = Companion()
         running = asyncio.create_task(companion.start(bot.token))
-        ready = asyncio.create_task(companion.wait_until_ready())
-        # `wait_until_ready` needs the login to have begun.
-        await asyncio.sleep(0)
-        done, _ = await asyncio.wait({running, ready}, timeout=60, return_when=asyncio.FIRST_COMPLETED)
-        if running in done:
-            running.result()
+        async with asyncio.timeout(60):
+            while not companion.is_ready():
+                if running.done():
+                    running.result()
+                await asyncio.sleep(0.02)
         yield companion, human, rest, line, running
         await companion.close()
         await asyncio.wait({running}, timeout=20)
-        ready.cancel()
     await human.session.close()
     assert rest.faults == []
     assert companion.failures == []
