@@ -129,10 +129,11 @@ let package = Package(
             dependencies: [
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                "Identity", nioCore,
+                "Identity", nioCore, nioPosix, crypto, .product(name: "NIOFoundationCompat", package: "swift-nio"),
             ],
             path: "ops/guildctl", swiftSettings: strict),
 
+        tests("guildctl", ["guildctl"]),
         tests("Identity", ["Identity"]),
         tests("Wire", ["Wire", "Identity", nioCore]),
         tests("Placement", ["Placement", "Identity"]),

@@ -3,7 +3,7 @@ import Placement
 import Routing
 
 /// Whether the cluster can serve clients, as this router sees it.
-public struct Readiness: Sendable {
+public struct ClusterReadiness: Sendable {
     public var assigned: Int
     /// Rows whose primary is registered.
     public var primaryRegistered: Int
