@@ -153,7 +153,12 @@ let package = Package(
                 "Slots", "Domain", "Storage", "Replication", "Identity", "Wire", "Placement", "Coordination", "Routing",
                 "Transport", nioCore, nioPosix, logging,
             ]),
-        tests("Gateway", ["Gateway", "CZlib", "Domain", "Identity", "Wire", nioCore, nioPosix]),
+        tests(
+            "Gateway",
+            [
+                "Gateway", "CZlib", "Coordination", "Domain", "Identity", "Operations", "Placement", "Routing", "Transport",
+                "Wire", logging, nioCore, nioPosix,
+            ]),
         tests(
             "Edge",
             [
