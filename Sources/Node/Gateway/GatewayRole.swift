@@ -46,6 +46,8 @@ public final class GatewayRole: NodeRole {
     }
 
     public func start(_ services: NodeServices, record: inout NodeRecord) async throws {
+        // libuv writes without MSG_NOSIGNAL: a client that has gone must not end the process.
+        signal(SIGPIPE, SIG_IGN)
         let listener = try ListeningSocket(host: settings.host, port: settings.port)
         let socketListener: Int32
         do {

@@ -258,6 +258,7 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
     }
 
     private func stop() {
+        isDraining = true
         for message in queue.close() { refuse(message) }
         acceptor?.stop()
         flushAll()
