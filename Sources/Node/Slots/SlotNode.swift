@@ -234,7 +234,9 @@ public final class SlotNode: Sendable {
         } catch {
             environment.logger.error("the state is not flushed", metadata: ["error": "\(error)"])
         }
-        try? await maintenance.shutdownGracefully()
         try? await group.shutdownGracefully()
+        // Nothing that could touch the store runs any more.
+        environment.store.close()
+        try? await maintenance.shutdownGracefully()
     }
 }
