@@ -39,6 +39,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     ],
@@ -64,6 +65,7 @@ let package = Package(
                 "Identity", logging, metrics, tracing, nioCore, nioPosix,
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Yams", package: "Yams"),
             ]),
 
         // Node: guildhall-node.
@@ -111,7 +113,7 @@ let package = Package(
             [
                 "Identity", "Wire", "Placement", "Coordination", "Transport", "Routing", "Operations",
                 nioCore, nioPosix, logging, metrics, tracing, crypto,
-                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         .executableTarget(
             name: "guildhall-router",
@@ -138,7 +140,7 @@ let package = Package(
         tests("Transport", ["Transport", "Wire", "Identity", nioCore, nioPosix, logging, tracing]),
         tests("Routing", ["Routing", "Transport", "Coordination", "Placement", "Identity", "Wire", nioCore, nioPosix]),
         tests("Replication", ["Replication", "Identity", "Wire", nioCore]),
-        tests("Operations", ["Operations", logging, metrics]),
+        tests("Operations", ["Operations", "Identity", logging, metrics, tracing, nioCore, nioPosix]),
         tests("Storage", ["Storage", "Domain", "Replication", "Identity", "Wire", nioCore]),
         tests("Domain", ["Domain", "DomainTesting", "Identity", "Wire", nioCore]),
         tests("Guild", ["Guild", "Domain", "DomainTesting", "Identity", "Wire", nioCore]),
@@ -150,6 +152,11 @@ let package = Package(
                 "Transport", nioCore, nioPosix, logging,
             ]),
         tests("Gateway", ["Gateway", "CZlib", "Domain", "Identity", "Wire", nioCore, nioPosix]),
-        tests("Edge", ["Edge", "Identity", "Wire", "Placement", nioCore, nioPosix]),
+        tests(
+            "Edge",
+            [
+                "Edge", "Identity", "Wire", "Placement", "Routing", "Coordination", "Operations", nioCore, nioPosix, logging,
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
+            ]),
     ]
 )

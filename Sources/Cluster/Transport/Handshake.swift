@@ -29,11 +29,6 @@ struct Handshake: Sendable {
     /// Ours. The accepting side takes over the peer's lane.
     private(set) var hello: Hello
 
-    init(role: Role, hello: Hello) {
-        self.role = role
-        self.hello = hello
-    }
-
     /// Judges the peer's first frame.
     ///
     /// - Parameter certificateNames: the names in the peer's certificate; `nil` without TLS.

@@ -1,0 +1,52 @@
+/// The settings of `guildhall-node`.
+public struct NodeSettings: Hashable, Sendable {
+    public enum Role: String, CaseIterable, Hashable, Sendable {
+        case guild
+        case gateway
+        case voice
+    }
+
+    public var process: ProcessSettings
+    public var roles: [Role]
+    /// Where the coordinator is served.
+    public var coordinator: Endpoint
+    /// Where a gateway takes clients that do not come through a router.
+    public var gateway: ProcessSettings.Listen
+    /// The Unix socket that a gateway takes clients' sockets from routers by.
+    public var gatewaySocket: String
+
+    /// The longest path of a Unix socket on Linux, in bytes, without the final zero.
+    static let maximumSocketPath = 107
+
+    /// - Throws: all problems at once.
+    public init(from source: SettingsSource) throws(SettingsFailure) {
+        var reader = SettingsReader(source)
+        process = ProcessSettings(&reader)
+        var roles: [Role] = []
+        for name in reader.list(.nodeRoles) {
+            if let role = Role(rawValue: name.lowercased()) {
+                if !roles.contains(role) { roles.append(role) }
+            } else {
+                reader.problem(.nodeRoles, "expected some of guild, gateway, voice, got \(name)")
+            }
+        }
+        if roles.isEmpty, reader.list(.nodeRoles).isEmpty {
+            reader.problem(.nodeRoles, "missing: some of guild, gateway, voice")
+        }
+        self.roles = roles
+        coordinator =
+            reader.endpoint(
+                .clusterCoordinator, "HOST:PORT of the router that serves the coordinator", isRequired: true)
+            ?? Endpoint(host: "127.0.0.1", port: 1)
+        gateway = ProcessSettings.Listen(
+            host: reader.text(.gatewayHost) ?? "127.0.0.1", port: reader.port(.gatewayPort))
+        gatewaySocket = reader.text(.gatewaySocket) ?? process.data + "/gateway.sock"
+        if roles.contains(.gateway), gatewaySocket.utf8.count > NodeSettings.maximumSocketPath {
+            reader.problem(
+                .gatewaySocket,
+                "\(gatewaySocket) is longer than the \(NodeSettings.maximumSocketPath) bytes of a Unix socket's path; "
+                    + "set a shorter one")
+        }
+        try reader.finish()
+    }
+}

@@ -1,0 +1,41 @@
+/// Every setting, by its dotted name in the YAML file.
+///
+/// The environment variable of `http.body-limit` is `GUILDHALL_HTTP_BODY_LIMIT`; on the command line it is
+/// `--set http.body-limit=2MiB`. The command line wins over the environment, the environment over the file.
+public enum SettingKey: String, CaseIterable, Sendable {
+    case nodeID = "node.id"
+    case nodeRoles = "node.roles"
+    case nodeZone = "node.zone"
+    case nodeWeight = "node.weight"
+    case nodeMachine = "node.machine"
+    case clusterCoordinator = "cluster.coordinator"
+    case clusterTestClock = "cluster.test-clock"
+    case clusterExpectedGuildNodes = "cluster.expected-guild-nodes"
+    case coordinatorData = "coordinator.data"
+    case listenHost = "listen.host"
+    case listenPort = "listen.port"
+    case healthHost = "health.host"
+    case healthPort = "health.port"
+    case data = "data"
+    case tlsCertificate = "tls.certificate"
+    case tlsKey = "tls.key"
+    case tlsAuthority = "tls.authority"
+    case logLevel = "log.level"
+    case logFormat = "log.format"
+    case httpHost = "http.host"
+    case httpPort = "http.port"
+    case httpBodyLimit = "http.body-limit"
+    case httpHeaderTimeout = "http.header-timeout"
+    case gatewayHost = "gateway.host"
+    case gatewayPort = "gateway.port"
+    case gatewaySocket = "gateway.socket"
+    case adminTokenFile = "admin.token-file"
+
+    /// What variables of ours begin with.
+    public static let environmentPrefix = "GUILDHALL_"
+
+    public var environmentVariable: String {
+        SettingKey.environmentPrefix
+            + rawValue.uppercased().map { $0 == "." || $0 == "-" ? "_" : String($0) }.joined()
+    }
+}

@@ -1,0 +1,167 @@
+import Foundation
+import Identity
+import NIOCore
+import Routing
+import Testing
+import Wire
+
+@testable import Edge
+
+@Suite("Requests over a socket", .timeLimit(.minutes(1)))
+struct EdgeRequestTests {
+    private let channel = Snowflake(milliseconds: 5, slot: Slot(truncating: 900), sequence: 3)
+
+    @Test("a message goes to its channel's slot with actor, body and a request id; the answer's type is exact")
+    func postMessage() async throws {
+        let slots = FakeSlots { request, _ in
+            RestReply(status: 200, body: ByteBuffer(string: "{\"echo\":\(String(buffer: request.body))}"))
+        }
+        try await RunningEdge.run(slots: slots) { edge in
+            let client = try RawClient(port: edge.server.port)
+            let answer = try await client.request(
+                "POST", "/api/v10/channels/\(channel)/messages?a=b", token: "Bot \(RunningEdge.token())",
+                body: #"{"content":"hi"}"#,
+                headers: ["Content-Type": "application/json", "X-Audit-Log-Reason": "because%20so"])
+            #expect(answer.status == 200)
+            #expect(answer.body == #"{"echo":{"content":"hi"}}"#)
+            #expect(answer.headers["content-type"] == "application/json")
+            let call = try #require(slots.requests.first)
+            #expect(call.slot == Slot(truncating: 900))
+            #expect(call.request?.operation == "create_message")
+            #expect(call.request?.parameters == ["channel_id": "\(channel)"])
+            #expect(call.request?.query.first?.value == "b")
+            #expect(call.request?.actor?.userID == RunningEdge.user)
+            #expect(call.request?.reason == "because so")
+            #expect(call.requestID?.description == answer.headers["x-request-id"])
+        }
+    }
+
+    @Test("reads carry no request id")
+    func reads() async throws {
+        try await RunningEdge.run { edge in
+            let client = try RawClient(port: edge.server.port)
+            let answer = try await client.request("GET", "/api/v9/channels/\(channel)", token: RunningEdge.token())
+            #expect(answer.status == 200)
+            #expect(edge.slots.requests.first?.requestID == nil)
+        }
+    }
+
+    @Test("a token is checked: none, a forged one, a revoked one", arguments: ["", "Bot x.y.z", "bad", "Bot "])
+    func badTokens(_ token: String) async throws {
+        try await RunningEdge.run { edge in
+            let client = try RawClient(port: edge.server.port)
+            let answer = try await client.request("GET", "/api/v10/users/@me", token: token.isEmpty ? nil : token)
+            #expect(answer.status == 401)
+            #expect(answer.body == #"{"code":0,"message":"401: Unauthorized"}"#)
+            #expect(edge.slots.authentications == 0)
+        }
+    }
+
+    @Test("schemes Bot and Bearer and the bare token are taken")
+    func schemes() async throws {
+        try await RunningEdge.run { edge in
+            let client = try RawClient(port: edge.server.port)
+            for scheme in ["Bot ", "Bearer ", ""] {
+                let answer = try await client.request(
+                    "GET", "/api/v10/users/@me", token: scheme + RunningEdge.token())
+                #expect(answer.status == 200)
+            }
+        }
+    }
+
+    @Test("a revoked token is refused within a second, and asked for at most about once in that time")
+    func revocation() async throws {
+        try await RunningEdge.run { edge in
+            let client = try RawClient(port: edge.server.port)
+            func status() async throws -> Int {
+                try await client.request("GET", "/api/v10/users/@me", token: "Bot \(RunningEdge.token(9))").status
+            }
+            for _ in 0..<20 { #expect(try await status() == 200) }
+            #expect(edge.slots.authentications == 1)
+            edge.slots.revoked.withLock { _ = $0.insert(9) }
+            let revoked = ContinuousClock.now
+            while try await status() != 401 {
+                #expect(ContinuousClock.now - revoked < .seconds(1))
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+    }
+
+    @Test("concurrent requests with one token ask its user's slot once")
+    func coalescing() async throws {
+        let slots = FakeSlots(authenticateDelay: .milliseconds(200)) { _, _ in
+            RestReply(status: 200, body: ByteBuffer(string: "{}"))
+        }
+        try await RunningEdge.run(slots: slots) { edge in
+            try await withThrowingTaskGroup(of: Int.self) { group in
+                for _ in 0..<16 {
+                    group.addTask {
+                        let client = try RawClient(port: edge.server.port)
+                        return try await client.request(
+                            "GET", "/api/v10/users/@me", token: "Bot \(RunningEdge.token())"
+                        ).status
+                    }
+                }
+                for try await status in group { #expect(status == 200) }
+            }
+            #expect(slots.authentications == 1)
+        }
+    }
+
+    @Test("unknown paths, methods, versions and ids get Discord's bodies")
+    func refusals() async throws {
+        try await RunningEdge.run { edge in
+            let client = try RawClient(port: edge.server.port)
+            let token = RunningEdge.token()
+            let unknown = try await client.request("GET", "/api/v10/nothing", token: token)
+            #expect(unknown.status == 404 && unknown.body == #"{"code":0,"message":"404: Not Found"}"#)
+            let method = try await client.request("PUT", "/api/v10/users/@me", token: token, body: "{}")
+            #expect(method.status == 405 && method.body == #"{"code":0,"message":"405: Method Not Allowed"}"#)
+            #expect(method.headers["allow"] == "GET, PATCH")
+            let version = try await client.request("GET", "/api/v1/users/@me", token: token)
+            #expect(version.status == 400 && version.body.contains("50041"))
+            let id = try await client.request("GET", "/api/v10/channels/abc", token: token)
+            #expect(id.status == 400 && id.body.contains(#""channel_id":{"_errors":[{"code":"NUMBER_TYPE_COERCE""#))
+            let invite = try await client.request("GET", "/api/v10/invites/nope")
+            #expect(invite.status == 404 && invite.body.contains("10006"))
+            #expect(edge.slots.requests.isEmpty)
+        }
+    }
+
+    @Test("a slot that does not answer in time gives 504 with Retry-After, in Discord's form")
+    func unavailable() async throws {
+        let slots = FakeSlots { _, _ throws(SlotCallFailure) in throw .deadlineExceeded("nobody is there") }
+        try await RunningEdge.run(slots: slots) { edge in
+            let client = try RawClient(port: edge.server.port)
+            let answer = try await client.request("GET", "/api/v10/users/@me", token: RunningEdge.token())
+            #expect(answer.status == 504 && answer.headers["retry-after"] == "1")
+            #expect(answer.body == #"{"code":0,"message":"504: Gateway Timeout"}"#)
+        }
+    }
+
+    @Test("HEAD has the headers of GET and no body; OPTIONS lets any page ask")
+    func headAndOptions() async throws {
+        try await RunningEdge.run { edge in
+            let client = try RawClient(port: edge.server.port)
+            let head = try await client.request("HEAD", "/api/v10/gateway")
+            #expect(
+                head.status == 200
+                    && head.headers["content-length"] == "\(#"{"url":"ws://chat.example:8080"}"#.utf8.count)")
+            let options = try await client.request("OPTIONS", "/api/v10/users/@me")
+            #expect(options.status == 204 && options.headers["access-control-allow-origin"] == "*")
+            #expect(options.headers["access-control-allow-methods"]?.contains("PATCH") == true)
+            #expect(options.headers["content-length"] == nil)
+        }
+    }
+
+    @Test("204 has neither body nor type")
+    func noContent() async throws {
+        let slots = FakeSlots { _, _ in RestReply(status: 204) }
+        try await RunningEdge.run(slots: slots) { edge in
+            let client = try RawClient(port: edge.server.port)
+            let answer = try await client.request(
+                "POST", "/api/v10/channels/\(channel)/typing", token: RunningEdge.token(), body: "")
+            #expect(answer.status == 204 && answer.headers["content-type"] == nil)
+        }
+    }
+}
