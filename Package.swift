@@ -129,10 +129,11 @@ let package = Package(
             dependencies: [
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                "Identity", nioCore,
+                "Identity", nioCore, nioPosix, crypto, .product(name: "NIOFoundationCompat", package: "swift-nio"),
             ],
             path: "ops/guildctl", swiftSettings: strict),
 
+        tests("guildctl", ["guildctl"]),
         tests("Identity", ["Identity"]),
         tests("Wire", ["Wire", "Identity", nioCore]),
         tests("Placement", ["Placement", "Identity"]),
@@ -153,7 +154,12 @@ let package = Package(
                 "Slots", "Domain", "Storage", "Replication", "Identity", "Wire", "Placement", "Coordination", "Routing",
                 "Transport", nioCore, nioPosix, logging,
             ]),
-        tests("Gateway", ["Gateway", "CZlib", "Domain", "Identity", "Wire", nioCore, nioPosix]),
+        tests(
+            "Gateway",
+            [
+                "Gateway", "CZlib", "Coordination", "Domain", "Identity", "Operations", "Placement", "Routing", "Transport",
+                "Wire", logging, nioCore, nioPosix,
+            ]),
         tests(
             "Edge",
             [
