@@ -3,7 +3,7 @@ import PackageDescription
 
 /// Settings of every Swift target: Swift 6 language mode comes from the tools version.
 let strict: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("ExistentialAny")
 ]
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
@@ -102,7 +102,8 @@ let package = Package(
         .executableTarget(
             name: "guildhall-node",
             dependencies: [
-                "Slots", "Gateway", "Routing", "Transport", "Coordination", "Operations", "Placement", "Identity", "Wire",
+                "Slots", "Gateway", "Routing", "Transport", "Coordination", "Operations", "Placement", "Identity",
+                "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), logging, nioCore, nioPosix,
             ],
             path: "Sources/Node/guildhall-node", swiftSettings: strict),
@@ -163,7 +164,8 @@ let package = Package(
         tests(
             "Edge",
             [
-                "Edge", "Identity", "Wire", "Placement", "Routing", "Coordination", "Operations", nioCore, nioPosix, logging,
+                "Edge", "Identity", "Wire", "Placement", "Routing", "Coordination", "Operations", nioCore, nioPosix,
+                logging,
                 .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
             ]),
     ]
