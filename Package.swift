@@ -3,7 +3,7 @@ import PackageDescription
 
 /// Settings of every Swift target: Swift 6 language mode comes from the tools version.
 let strict: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("ExistentialAny")
 ]
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
@@ -102,7 +102,8 @@ let package = Package(
         .executableTarget(
             name: "guildhall-node",
             dependencies: [
-                "Slots", "Gateway", "Routing", "Transport", "Coordination", "Operations", "Placement", "Identity", "Wire",
+                "Slots", "Gateway", "Routing", "Transport", "Coordination", "Operations", "Placement", "Identity",
+                "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), logging, nioCore, nioPosix,
             ],
             path: "Sources/Node/guildhall-node", swiftSettings: strict),
@@ -139,7 +140,9 @@ let package = Package(
         tests("Placement", ["Placement", "Identity"]),
         tests("Coordination", ["Coordination", "Placement", "Identity", "Wire", nioCore]),
         tests("Transport", ["Transport", "Wire", "Identity", nioCore, nioPosix, logging, tracing]),
-        tests("Routing", ["Routing", "Transport", "Coordination", "Placement", "Identity", "Wire", nioCore, nioPosix]),
+        tests(
+            "Routing",
+            ["Routing", "Transport", "Coordination", "Placement", "Identity", "Wire", nioCore, nioPosix, logging]),
         tests("Replication", ["Replication", "Identity", "Wire", nioCore]),
         tests("Operations", ["Operations", "Identity", logging, metrics, tracing, nioCore, nioPosix]),
         tests("Storage", ["Storage", "Domain", "Replication", "Identity", "Wire", nioCore]),
@@ -161,7 +164,8 @@ let package = Package(
         tests(
             "Edge",
             [
-                "Edge", "Identity", "Wire", "Placement", "Routing", "Coordination", "Operations", nioCore, nioPosix, logging,
+                "Edge", "Identity", "Wire", "Placement", "Routing", "Coordination", "Operations", nioCore, nioPosix,
+                logging,
                 .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
             ]),
     ]

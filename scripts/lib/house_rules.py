@@ -80,8 +80,8 @@ def faults_of(path, text):
 
 
 def is_program_output(path):
-    """Benchmarks and fuzzers print their results; so does the operator's command line."""
-    return any(part in path for part in ("Bench", "bench", "Fuzz", "ops/"))
+    """Benchmarks and fuzzers print their results; so do a program's command line and the operator's."""
+    return path.endswith("/Main.swift") or any(part in path for part in ("Bench", "bench", "Fuzz", "ops/"))
 
 
 def main():

@@ -9,13 +9,14 @@ from xml.etree import ElementTree
 
 
 def counts(files):
-    """Passed, failed and skipped test cases of some xUnit files."""
+    """Passed, failed and skipped test cases of some xUnit files; the failed ones are named."""
     passed = failed = skipped = 0
     for file in files:
         for case in ElementTree.parse(file).iter("testcase"):
             kinds = {child.tag for child in case}
             if kinds & {"failure", "error"}:
                 failed += 1
+                print(f"failed: {case.get('classname')} {case.get('name')}")
             elif "skipped" in kinds:
                 skipped += 1
             else:

@@ -5,7 +5,7 @@ enum FreePorts {
     /// Distinct ports that the system assigns. They are free at the time of the call; what binds one soon after gets it.
     static func assigned(_ count: Int) throws -> [Int] {
         var descriptors: [Int32] = []
-        defer { descriptors.forEach { close($0) } }
+        defer { for descriptor in descriptors { close(descriptor) } }
         var ports: [Int] = []
         for _ in 0..<count {
             let (descriptor, port) = try bound(to: 0)

@@ -91,13 +91,13 @@ final class ProcessLauncher: Sendable {
         posix_spawnattr_setflags(&attributes, Int16(flags | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
         var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
-        defer { arguments.forEach { free($0) } }
+        defer { for argument in arguments { free(argument) } }
         var pid: pid_t = 0
         // The settings of a child are its file's alone: GUILDHALL_DATA, say, would point all of them to one folder.
         var environment =
             ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("GUILDHALL_") }
             .map { strdup("\($0.key)=\($0.value)") } + [nil]
-        defer { environment.forEach { free($0) } }
+        defer { for variable in environment { free(variable) } }
         let code = posix_spawn(&pid, path, &actions, &attributes, &arguments, &environment)
         guard code == 0 else { throw SystemFailure(call: "start \(words.joined(separator: " "))", code: code) }
         return pid

@@ -9,6 +9,9 @@ actor Supervisor {
     /// Deaths in a row, before the cluster was ready for the first time, after which the start is given up.
     static let hopelessDeaths = 5
 
+    /// What a process exits with when its settings are wrong (EX_CONFIG of sysexits.h): no second try helps.
+    static let misconfigured: Int32 = 78
+
     struct Failure: Error, CustomStringConvertible {
         let process: String
         let description: String
@@ -98,6 +101,7 @@ actor Supervisor {
         while !isStopping {
             let started = ContinuousClock.now
             let reason: String
+            var isMisconfigured = false
             do {
                 let pid = try await launcher.launch(plan.program)
                 children[index].pid = pid
@@ -107,14 +111,17 @@ actor Supervisor {
                 let ending = await launcher.ending(of: pid)
                 children[index].pid = nil
                 reason = "(pid \(pid)) \(ending)"
+                isMisconfigured = ending == .exited(Supervisor.misconfigured)
             } catch {
                 reason = "cannot be started: \(error)"
             }
             guard !isStopping else { break }
             let pause = delay.died(after: started.duration(to: .now))
-            if !isEstablished, delay.deathsInARow >= Supervisor.hopelessDeaths {
+            if !isEstablished, isMisconfigured || delay.deathsInARow >= Supervisor.hopelessDeaths {
                 hopeless = Failure(
-                    process: plan.name, description: "\(plan.name) \(reason), \(delay.deathsInARow) times in a row")
+                    process: plan.name,
+                    description: "\(plan.name) \(reason)"
+                        + (isMisconfigured ? ", its settings are wrong" : ", \(delay.deathsInARow) times in a row"))
                 break
             }
             note("\(plan.name) \(reason); it is started again in \(pause); its log: \(plan.program.log)")
