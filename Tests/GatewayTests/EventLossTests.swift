@@ -66,8 +66,10 @@ import Wire
         let text = String(repeating: "x", count: 100_000)
         // Far more than the kernel's buffers and the bound on what waits take.
         let count = 400
-        for _ in 0..<count { guildNode.emit(World.message(text)) }
-        for _ in 0..<count { #expect(try await quick.next().type == "MESSAGE_CREATE") }
+        for _ in 0..<count {
+            guildNode.emit(World.message(text))
+            #expect(try await quick.next().type == "MESSAGE_CREATE")
+        }
         await #expect(throws: TestClient.Closed(code: nil)) { while true { _ = try await slow.next() } }
         // It may come back; what is beyond the replay buffer cannot be had again.
         let again = try await TestClient(port: gateway.port)
