@@ -24,10 +24,20 @@ public struct Snowflake: RawRepresentable, Hashable, Comparable, Sendable, Custo
 
     /// Parses a decimal id of 1 to 20 digits; `nil` for anything else, a sign or a space included.
     public init?(_ text: some StringProtocol) {
-        let digits = text.utf8
-        guard (1...20).contains(digits.count), digits.allSatisfy({ (48...57).contains($0) }),
-            let value = UInt64(text)
-        else { return nil }
+        var text = String(text)
+        let value = text.withUTF8 { digits -> UInt64? in
+            guard (1...20).contains(digits.count) else { return nil }
+            var value: UInt64 = 0
+            for digit in digits {
+                guard (48...57).contains(digit) else { return nil }
+                let (product, overflows) = value.multipliedReportingOverflow(by: 10)
+                let (sum, overflowsToo) = product.addingReportingOverflow(UInt64(digit - 48))
+                guard !overflows, !overflowsToo else { return nil }
+                value = sum
+            }
+            return value
+        }
+        guard let value else { return nil }
         rawValue = value
     }
 
