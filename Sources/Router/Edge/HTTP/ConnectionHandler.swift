@@ -4,8 +4,8 @@ import NIOHTTP1
 
 /// The thin shell around ``RequestIntake``: parts of requests in, answers out, on the connection's event loop.
 ///
-/// While a request is answered, nothing more is read from the socket; what the decoder had already made of pipelined
-/// requests (one read's worth at most) waits in ``queue``.
+/// What comes while a request is answered waits in ``queue``, and then nothing more is read: one read's worth at most,
+/// and a client that waits for its answers costs no change of what the selector watches.
 final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
@@ -63,7 +63,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func read(context: ChannelHandlerContext) {
-        if intake.isBusy { wantsRead = true } else { context.read() }
+        if queue.isEmpty { context.read() } else { wantsRead = true }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -123,7 +123,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func proceed(_ context: ChannelHandlerContext) {
         while !intake.isBusy, let part = queue.popFirst() { take(part, context) }
-        guard !intake.isBusy, wantsRead else { return }
+        guard queue.isEmpty, wantsRead else { return }
         wantsRead = false
         context.read()
     }
