@@ -3,7 +3,7 @@ import PackageDescription
 
 /// Settings of every Swift target: Swift 6 language mode comes from the tools version.
 let strict: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("ExistentialAny")
 ]
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
@@ -102,7 +102,8 @@ let package = Package(
         .executableTarget(
             name: "guildhall-node",
             dependencies: [
-                "Slots", "Gateway", "Routing", "Transport", "Coordination", "Operations", "Placement", "Identity", "Wire",
+                "Slots", "Gateway", "Routing", "Transport", "Coordination", "Operations", "Placement", "Identity",
+                "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), logging, nioCore, nioPosix,
             ],
             path: "Sources/Node/guildhall-node", swiftSettings: strict),
@@ -129,10 +130,11 @@ let package = Package(
             dependencies: [
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                "Identity", nioCore,
+                "Identity", nioCore, nioPosix, crypto, .product(name: "NIOFoundationCompat", package: "swift-nio"),
             ],
             path: "ops/guildctl", swiftSettings: strict),
 
+        tests("guildctl", ["guildctl"]),
         tests("Identity", ["Identity"]),
         tests("Wire", ["Wire", "Identity", nioCore]),
         tests("Placement", ["Placement", "Identity"]),
@@ -151,11 +153,17 @@ let package = Package(
                 "Slots", "Domain", "Storage", "Replication", "Identity", "Wire", "Placement", "Coordination", "Routing",
                 "Transport", nioCore, nioPosix, logging,
             ]),
-        tests("Gateway", ["Gateway", "CZlib", "Domain", "Identity", "Wire", nioCore, nioPosix]),
+        tests(
+            "Gateway",
+            [
+                "Gateway", "CZlib", "Coordination", "Domain", "Identity", "Operations", "Placement", "Routing", "Transport",
+                "Wire", logging, nioCore, nioPosix,
+            ]),
         tests(
             "Edge",
             [
-                "Edge", "Identity", "Wire", "Placement", "Routing", "Coordination", "Operations", nioCore, nioPosix, logging,
+                "Edge", "Identity", "Wire", "Placement", "Routing", "Coordination", "Operations", nioCore, nioPosix,
+                logging,
                 .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
             ]),
     ]
