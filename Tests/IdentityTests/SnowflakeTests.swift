@@ -6,7 +6,7 @@ struct SnowflakeTests {
     @Test("holds time, slot and sequence in Discord's layout")
     func layout() {
         let id = Snowflake(milliseconds: 41_944_705_796, slot: Slot(truncating: 32), sequence: 7)
-        #expect(id.rawValue == 175_928_847_299_248_135)
+        #expect(id.rawValue == 175_928_847_299_117_063)
         #expect(id.milliseconds == 41_944_705_796 && id.slot.rawValue == 32 && id.sequence == 7)
     }
 

@@ -21,6 +21,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var answerNumber = 0
     private var isHead = false
     private var wantsRead = false
+    private var isProceeding = false
     private var isDraining = false
     private var peer = ""
     private var task: Task<Void, Never>?
@@ -106,7 +107,10 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
             deadline: .now() + limits.requestDeadline)
         answerNumber += 1
         let number = answerNumber
-        task = responder.start(request) { [weak self] response in self?.complete(response, number) }
+        let started = responder.start(request) { [weak self] response in self?.complete(response, number) }
+        // A change is carried out even when its client has gone: only reads are given up.
+        let isRead = head.method == .GET || head.method == .HEAD
+        if isRead, number == answerNumber, intake.isAnswering { task = started }
     }
 
     private func complete(_ response: EdgeResponse, _ number: Int) {
@@ -122,7 +126,11 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func proceed(_ context: ChannelHandlerContext) {
+        // An answer may be there before `take` returns: then this loop goes on, instead of one inside it.
+        guard !isProceeding else { return }
+        isProceeding = true
         while !intake.isBusy, let part = queue.popFirst() { take(part, context) }
+        isProceeding = false
         guard queue.isEmpty, wantsRead else { return }
         wantsRead = false
         context.read()
