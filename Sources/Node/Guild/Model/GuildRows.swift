@@ -157,10 +157,16 @@ struct GuildRows {
         putMemberCount(try memberCount(of: guild) + 1, of: guild)
     }
 
+    /// Deletes a member's row and counts one less.
     func remove(_ user: UserID, from guild: GuildID) throws {
+        deleteMember(user, of: guild)
+        putMemberCount(max(0, try memberCount(of: guild) - 1), of: guild)
+    }
+
+    /// Deletes a member's row alone: for a guild that is being deleted, whose count nobody asks for.
+    func deleteMember(_ user: UserID, of guild: GuildID) {
         transaction.delete(.guild, GuildKeys.member(guild, user))
         cache.members[Cache.MemberKey(guild: guild, user: user)] = nil
-        putMemberCount(max(0, try memberCount(of: guild) - 1), of: guild)
     }
 
     /// At most `limit` members with ids above `after`, in the order of ids.
