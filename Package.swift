@@ -140,7 +140,9 @@ let package = Package(
         tests("Placement", ["Placement", "Identity"]),
         tests("Coordination", ["Coordination", "Placement", "Identity", "Wire", nioCore]),
         tests("Transport", ["Transport", "Wire", "Identity", nioCore, nioPosix, logging, tracing]),
-        tests("Routing", ["Routing", "Transport", "Coordination", "Placement", "Identity", "Wire", nioCore, nioPosix]),
+        tests(
+            "Routing",
+            ["Routing", "Transport", "Coordination", "Placement", "Identity", "Wire", nioCore, nioPosix, logging]),
         tests("Replication", ["Replication", "Identity", "Wire", nioCore]),
         tests("Operations", ["Operations", "Identity", logging, metrics, tracing, nioCore, nioPosix]),
         tests("Storage", ["Storage", "Domain", "Replication", "Identity", "Wire", nioCore]),
