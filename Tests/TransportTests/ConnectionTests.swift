@@ -7,16 +7,16 @@ import Wire
 @testable import Transport
 
 @Suite struct ConnectionTests {
-    /// A listener that never says anything, and the promise of its first connection's end.
-    private func silentListener() async throws -> (channel: any Channel, ended: EventLoopFuture<Void>) {
-        let ended = Loopback.group.any().makePromise(of: Void.self)
+    /// A listener that never says anything; each end of a connection is an element of `ended`.
+    private func silentListener() async throws -> (channel: any Channel, ended: AsyncStream<Void>) {
+        let (ended, continuation) = AsyncStream<Void>.makeStream()
         let channel = try await ServerBootstrap(group: Loopback.group)
             .childChannelInitializer { child in
-                child.closeFuture.cascade(to: ended)
+                child.closeFuture.whenComplete { _ in continuation.yield() }
                 return child.eventLoop.makeSucceededVoidFuture()
             }
             .bind(host: "127.0.0.1", port: 0).get()
-        return (channel, ended.futureResult)
+        return (channel, ended)
     }
 
     private func client(_ limits: TransportLimits = TransportLimits()) -> TransportClient {
@@ -76,7 +76,7 @@ import Wire
             return
         }
         #expect(reason.contains("no handshake within"))
-        try await ended.get()
+        for await _ in ended { break }
         await client.shutdown()
         try await listener.close()
     }
