@@ -5,7 +5,7 @@ import PackageDescription
 // builds never see it. It compiles the main package's sources, by symbolic links, and of them only what has no I/O: so
 // that a first build takes a minute.
 let strict: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("ExistentialAny")
 ]
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 
