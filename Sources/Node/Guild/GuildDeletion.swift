@@ -13,7 +13,7 @@ struct GuildDeletion {
         let transaction = rows.transaction
         for channel in guild.channels.values {
             transaction.delete(.index, GuildKeys.guildOfChannel(channel.id))
-            ChannelMessages.deleteAll(of: channel.id, in: transaction)
+            MessageRows(transaction).deleteAll(of: channel.id)
         }
         for invite in try rows.invites(of: guild.id) { rows.delete(invite) }
         rows.deleteRecord(of: guild.id)
@@ -28,7 +28,7 @@ struct GuildDeletion {
         let members = try rows.members(of: guild, after: after, limit: limit)
         for member in members {
             transaction.send(.membershipRemoved(user: member.userID, guild: guild), to: member.userID.slot)
-            try rows.remove(member.userID, from: guild)
+            rows.deleteMember(member.userID, of: guild)
         }
         if members.count == limit, let last = members.last {
             transaction.schedule(.deleteGuild(guild, after: last.userID))
@@ -36,15 +36,5 @@ struct GuildDeletion {
             let all = GuildKeys.all(guild)
             transaction.deleteRange(.guild, from: all.from, upTo: all.upTo)
         }
-    }
-}
-
-/// What the rest of the guild needs of its messages.
-enum ChannelMessages {
-    /// Deletes the messages of a channel: their keys begin with the channel's id.
-    static func deleteAll(of channel: ChannelID, in transaction: any SlotTransaction) {
-        let from = withUnsafeBytes(of: channel.rawValue.bigEndian) { Array($0) }
-        let upTo = from + [UInt8](repeating: 0xff, count: 32)
-        transaction.deleteRange(.message, from: from, upTo: upTo)
     }
 }

@@ -32,7 +32,7 @@ public struct RouterSettings: Hashable, Sendable {
             listen: ProcessSettings.Listen(
                 host: reader.text(.httpHost) ?? "127.0.0.1", port: reader.port(.httpPort, default: 8_080)),
             bodyLimit: reader.bytes(
-                .httpBodyLimit, in: 1 << 10...RouterSettings.maximumBodyLimit, default: 8 << 20),
+                .httpBodyLimit, in: 1 << 10...RouterSettings.maximumBodyLimit, default: 1 << 20),
             headerTimeout: reader.duration(
                 .httpHeaderTimeout, in: .milliseconds(100)...(.seconds(300)), default: .seconds(10)))
         coordinator = reader.endpoint(.clusterCoordinator, "", isRequired: false)

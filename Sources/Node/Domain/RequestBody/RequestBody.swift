@@ -15,7 +15,7 @@ public enum RequestBody {
         do {
             return try JSONDecoder().decode(type, from: data)
         } catch let error as DecodingError {
-            throw apiError(for: error)
+            throw apiError(for: error, in: data)
         } catch let error as APIError {
             throw error
         } catch {
@@ -53,7 +53,7 @@ public enum RequestBody {
         }
     }
 
-    private static func apiError(for error: DecodingError) -> APIError {
+    private static func apiError(for error: DecodingError, in data: Data) -> APIError {
         switch error {
         case .keyNotFound(let key, let context):
             return .invalidForm([.required(path(context.codingPath + [key]))])
@@ -62,8 +62,8 @@ public enum RequestBody {
         case .typeMismatch(let type, let context):
             return .invalidForm([.mismatch(path(context.codingPath), expected: type)])
         case .dataCorrupted(let context):
-            // The parser's own complaints have no place in the body.
-            guard !context.codingPath.isEmpty else { return .invalidJSON }
+            // The parser's own complaints have no place in the body; nor has that of a number that does not fit.
+            guard !context.codingPath.isEmpty else { return unfitNumber(in: data) ?? .invalidJSON }
             return .invalidForm([
                 APIError.FieldFault(
                     path: path(context.codingPath), code: "NUMBER_TYPE_COERCE",
@@ -72,6 +72,28 @@ public enum RequestBody {
         @unknown default:
             return .invalidJSON
         }
+    }
+
+    /// The error for a body that is JSON, and so holds a number that its field cannot: a fraction, a negative one, or
+    /// one beyond 64 bits. The decoder does not say which; where there is only one such number, it is named.
+    private static func unfitNumber(in data: Data) -> APIError? {
+        guard let root = try? JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed) else { return nil }
+        var found: [[String]] = []
+        func search(_ value: Any, _ path: [String]) {
+            if let object = value as? [String: Any] {
+                for (name, member) in object { search(member, path + [name]) }
+            } else if let array = value as? [Any] {
+                for (index, element) in array.enumerated() { search(element, path + ["\(index)"]) }
+            } else if let number = value as? NSNumber {
+                let double = number.doubleValue
+                if double < 0 || double != double.rounded() || double >= 0x1p63 { found.append(path) }
+            }
+        }
+        search(root, [])
+        return .invalidForm([
+            APIError.FieldFault(
+                path: found.count == 1 ? found[0] : [], code: "NUMBER_TYPE_COERCE", message: "Value is not int.")
+        ])
     }
 
     private static func path(_ keys: [any CodingKey]) -> [String] {

@@ -20,6 +20,8 @@ public struct WebSocketEndpoint {
         case open
         /// Our close frame is out; the client's is awaited.
         case closing
+        /// The client broke the protocol; nothing more is read, our close frame is still to be sent.
+        case failed
         case closed
     }
 
@@ -41,15 +43,18 @@ public struct WebSocketEndpoint {
             return action
         }
         while true {
-            if case .closed = state { return nil }
+            switch state {
+            case .failed, .closed: return nil
+            case .open, .closing: break
+            }
             let event: WebSocketDecoder.Event
             do throws(WebSocketError) {
                 guard let next = try decoder.next(&bytes) else { return nil }
                 event = next
             } catch {
-                let wasOpen = isOpen
-                state = .closed
                 // After our close frame nothing matters but the end.
+                let wasOpen = isOpen
+                state = wasOpen ? .failed : .closed
                 return wasOpen ? .failed(error) : .closed(code: nil)
             }
             switch (event, state) {
@@ -70,10 +75,13 @@ public struct WebSocketEndpoint {
         }
     }
 
-    /// Starts the close; `nil` when a close frame is out already.
+    /// Starts the close, or ends it after a failure; `nil` when a close frame is out already.
     public mutating func close(code: UInt16, reason: String = "") -> ByteBuffer? {
-        guard case .open = state else { return nil }
-        state = .closing
+        switch state {
+        case .open: state = .closing
+        case .failed: state = .closed
+        case .closing, .closed: return nil
+        }
         return WebSocketFrame.close(code: code, reason: reason)
     }
 }

@@ -70,7 +70,7 @@ enum ChannelOperations {
         }
         events.channelDeleted(channel, lastMessage: last, in: guild)
         rows.delete(channel.id, in: &guild)
-        ChannelMessages.deleteAll(of: channel.id, in: transaction)
+        MessageRows(transaction).deleteAll(of: channel.id)
         for var child in guild.channelsInOrder where child.parentID == channel.id {
             child.parentID = nil
             rows.put(child, in: &guild)

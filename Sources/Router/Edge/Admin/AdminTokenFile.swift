@@ -42,4 +42,27 @@ public enum AdminTokenFile {
         else { throw .badToken(path) }
         return token
     }
+
+    /// Reads the token; makes a random one, with mode 600, where there is no file.
+    ///
+    /// - Throws: ``Failure``.
+    public static func readOrCreate(_ path: String) throws(Failure) -> String {
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC
+        let descriptor = open(path, flags, 0o600)
+        // Another process may make it at the same time: then its token counts.
+        guard descriptor >= 0 else { return try read(path) }
+        defer { close(descriptor) }
+        var generator = SystemRandomNumberGenerator()
+        let token = (0..<4).map { _ in
+            let digits = String(generator.next() as UInt64, radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }.joined()
+        let bytes = Array("\(token)\n".utf8)
+        guard write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {
+            let error = errno
+            unlink(path)
+            throw .unreadable(path, error)
+        }
+        return token
+    }
 }

@@ -70,7 +70,7 @@ extension Responder {
     }
 
     private func cluster() -> AdminAnswers.Cluster {
-        let readiness = Readiness(view: service.view)
+        let readiness = ClusterReadiness(view: service.view)
         let waitingFor = readiness.waitingFor
         let record = service.operators.cluster
         var nodes: [String: Int] = [:]
@@ -125,7 +125,7 @@ extension Responder {
             throw EdgeError(.forbidden, "The clock is moved only in a cluster created for tests")
         }
         let body: AdminAnswers.Clock = try JSON.decode(request.body)
-        guard abs(body.offsetMs) <= Self.maximumOffset else {
+        guard (-Self.maximumOffset...Self.maximumOffset).contains(body.offsetMs) else {
             throw .invalidForm("offset_ms", code: "NUMBER_TYPE_MAX", "At most ten years either way")
         }
         do {

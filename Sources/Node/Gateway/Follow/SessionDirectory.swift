@@ -1,0 +1,32 @@
+import DequeModule
+import Identity
+
+/// Where sessions are that are here or began here: on which loop, or at which gateway since they moved.
+struct SessionDirectory {
+    enum Place: Hashable {
+        case loop(Int)
+        case moved(NodeID)
+    }
+
+    /// The most forwarding notes; the oldest are forgotten first, and a RESUME for one gets INVALID SESSION.
+    static let maximumMoved = 200_000
+
+    private var places: [SessionID: Place] = [:]
+    private var moved: Deque<SessionID> = []
+
+    func place(of id: SessionID) -> Place? { places[id] }
+
+    mutating func began(_ id: SessionID, on loop: Int) { places[id] = .loop(loop) }
+
+    mutating func ended(_ id: SessionID, on loop: Int) {
+        if places[id] == .loop(loop) { places[id] = nil }
+    }
+
+    mutating func moved(_ id: SessionID, to node: NodeID) {
+        places[id] = .moved(node)
+        moved.append(id)
+        while moved.count > SessionDirectory.maximumMoved, let oldest = moved.popFirst() {
+            if case .moved? = places[oldest] { places[oldest] = nil }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+/// How a gateway runs; read from the process's settings under `gateway`.
+public struct GatewaySettings: Sendable {
+    /// Where clients connect directly, and routers of other machines for them.
+    public var host: String
+    /// 0 for one that the system picks.
+    public var port: Int
+    /// The client address that is published, as `ws://host:port` without a path; made from host and port when absent.
+    public var clientURL: String?
+    /// The Unix socket that takes clients' sockets from routers of this machine.
+    public var socketPath: String
+    /// Event loops for client sockets; each is a thread.
+    public var loops: Int
+    /// Connections above it are closed at once.
+    public var maximumConnections: Int
+    /// What may wait for a connection; a client that does not read is disconnected above it, and may resume.
+    public var maximumOutputBytes: Int
+
+    public init(
+        host: String = "127.0.0.1", port: Int = 0, clientURL: String? = nil, socketPath: String, loops: Int = 2,
+        maximumConnections: Int = 100_000, maximumOutputBytes: Int = 16 << 20
+    ) {
+        self.host = host
+        self.port = port
+        self.clientURL = clientURL
+        self.socketPath = socketPath
+        self.loops = loops
+        self.maximumConnections = maximumConnections
+        self.maximumOutputBytes = maximumOutputBytes
+    }
+}

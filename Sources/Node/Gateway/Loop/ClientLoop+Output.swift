@@ -1,0 +1,100 @@
+import CLibUV
+import Glibc
+import NIOCore
+
+extension ClientConnection {
+    var stream: UnsafeMutablePointer<uv_stream_t> {
+        UnsafeMutableRawPointer(tcp).assumingMemoryBound(to: uv_stream_t.self)
+    }
+
+    static func from(_ handle: UnsafeMutablePointer<uv_handle_t>?) -> ClientConnection? { from(handle?.pointee.data) }
+    static func from(_ handle: UnsafeMutablePointer<uv_stream_t>?) -> ClientConnection? { from(handle?.pointee.data) }
+
+    private static func from(_ data: UnsafeMutableRawPointer?) -> ClientConnection? {
+        data.map { Unmanaged<ClientConnection>.fromOpaque($0).takeUnretainedValue() }
+    }
+}
+
+/// Bytes that the kernel did not take at once; freed when libuv has written them.
+private final class DeferredWrite {
+    let request: UnsafeMutablePointer<uv_write_t> = .allocate(capacity: 1)
+    let bytes: UnsafeMutablePointer<CChar>
+
+    init(_ source: UnsafeRawPointer, count: Int) {
+        bytes = .allocate(capacity: count)
+        UnsafeMutableRawPointer(bytes).copyMemory(from: source, byteCount: count)
+    }
+
+    deinit {
+        request.deallocate()
+        bytes.deallocate()
+    }
+}
+
+extension ClientLoop {
+    /// Writes all that waits for a connection in one send.
+    func flush(_ connection: ClientConnection) {
+        if case .closed = connection.phase { return }
+        if !connection.pending.isEmpty {
+            write(connection)
+            if connection.pending.capacity > 64 {
+                connection.pending = []
+            } else {
+                connection.pending.removeAll(keepingCapacity: true)
+            }
+        }
+        guard case .closing = connection.phase else { return }
+        // With nothing in libuv's queue, our side can be shut now; else the sweep closes the socket in a while.
+        if uv_stream_get_write_queue_size(connection.stream) == 0 { shutDown(connection) }
+    }
+
+    private func write(_ connection: ClientConnection) {
+        scratch.removeAll()
+        for item in connection.pending {
+            switch item {
+            case .dispatch(let dispatch, let sequence):
+                tally.deliveries += 1
+                connection.encoding.write(dispatch, sequence: sequence, to: scratch, deflater: deflater)
+            case .payload(let payload): connection.encoding.write(payload, to: scratch)
+            case .raw(let bytes): scratch.append(bytes)
+            }
+        }
+        tally.bytes += scratch.count
+        tally.writes += 1
+        var sent = 0
+        if uv_stream_get_write_queue_size(connection.stream) == 0 {
+            var buffer = uv_buf_init(scratch.base.assumingMemoryBound(to: CChar.self), UInt32(scratch.count))
+            let result = uv_try_write(connection.stream, &buffer, 1)
+            if result < 0, result != UV_EAGAIN.rawValue { return destroy(connection) }
+            sent = max(0, Int(result))
+        }
+        guard sent < scratch.count else { return }
+        let rest = scratch.count - sent
+        guard uv_stream_get_write_queue_size(connection.stream) + rest <= context.settings.maximumOutputBytes else {
+            // It does not read as fast as events come: it may resume, and never slows others.
+            tally.slowReaders += 1
+            return destroy(connection)
+        }
+        let deferred = DeferredWrite(scratch.base + sent, count: rest)
+        deferred.request.pointee.data = Unmanaged.passRetained(deferred).toOpaque()
+        var buffer = uv_buf_init(deferred.bytes, UInt32(rest))
+        let result = uv_write(deferred.request, connection.stream, &buffer, 1) { request, status in
+            guard let request, let data = request.pointee.data else { return }
+            let connection = ClientConnection.from(request.pointee.handle)
+            Unmanaged<DeferredWrite>.fromOpaque(data).release()
+            if status < 0, status != UV_ECANCELED.rawValue, let connection { connection.loop.destroy(connection) }
+            if status == 0, let connection, case .closing = connection.phase { connection.loop.markDirty(connection) }
+        }
+        if result != 0 {
+            Unmanaged.passUnretained(deferred).release()
+            destroy(connection)
+        }
+    }
+
+    /// Ends our direction; the client's close is awaited for ``ClientConnection/closingTime`` by the sweep.
+    private func shutDown(_ connection: ClientConnection) {
+        var descriptor: uv_os_fd_t = -1
+        let handle = UnsafeMutableRawPointer(connection.tcp).assumingMemoryBound(to: uv_handle_t.self)
+        if uv_fileno(handle, &descriptor) == 0 { shutdown(descriptor, Int32(SHUT_WR)) }
+    }
+}

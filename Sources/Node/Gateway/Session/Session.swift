@@ -1,0 +1,107 @@
+import Domain
+import Identity
+import NIOCore
+import Wire
+
+/// Where a session's dispatches go while a client is connected.
+protocol SessionSink: AnyObject {
+    /// Queues a dispatch for the connection's next write.
+    func deliver(_ dispatch: Dispatch, sequence: Int)
+    /// The session is gone; the client may identify again on its connection.
+    func invalidated()
+    /// The session is gone, and its connection with it.
+    func close(_ code: GatewayCloseCode)
+}
+
+/// One identified session: it numbers dispatches, keeps those that may be asked for again, and outlives connections.
+/// Confined to one loop.
+final class Session {
+    /// What is fixed when the session begins; it goes along when the session moves.
+    struct Identity: Hashable {
+        var id: SessionID
+        var actor: Actor
+        /// All bits for user accounts.
+        var intents: UInt64
+        var version: Int
+        var shard: Int
+        var shardCount: Int
+        /// READY says the shard only to those that named one.
+        var isSharded: Bool
+        var largeThreshold: Int
+    }
+
+    /// How far a session is with one of its guilds.
+    enum GuildProgress {
+        /// Its snapshot is on the way. With a number, the session has had everything up to it.
+        case attaching(after: EventNumber?)
+        /// Events up to the snapshot are being fetched; those since are held back.
+        case catchingUp(after: EventNumber, held: [NumberedEvent])
+        case live
+        /// The guild has removed the member; the user's own event of it is to come.
+        case left
+    }
+
+    /// How long a session waits for its client to come back.
+    static let resumeWindow = TimeAmount.minutes(5)
+    /// The most events held back for one guild while older ones are fetched.
+    static let maximumHeld = 4096
+
+    let identity: Identity
+    var id: SessionID { identity.id }
+    var userID: UserID { identity.actor.userID }
+    var intents: UInt64 { identity.intents }
+
+    private(set) var sequence: Int
+    var replay: ReplayBuffer
+    var guilds: [GuildID: GuildProgress] = [:]
+    /// How far the session is with its user's own events.
+    var userProgress: GuildProgress
+    /// READY, or after a move the attachment to the user's events, is still to come.
+    var isReady = false
+    weak var sink: (any SessionSink)?
+    /// Since when no client is connected.
+    var detachedAt: NIODeadline?
+    /// Guilds of which all members were asked for, with the time: once in 30 s.
+    var memberRequests: [GuildID: NIODeadline] = [:]
+
+    init(identity: Identity, sequence: Int = 0, replay: ReplayBuffer = ReplayBuffer(), userAfter: EventNumber? = nil) {
+        self.identity = identity
+        self.sequence = sequence
+        self.replay = replay
+        userProgress = .attaching(after: userAfter)
+    }
+
+    /// Whether the session's shard has this guild (Discord, "Sharding").
+    func serves(_ guild: GuildID) -> Bool {
+        (guild.rawValue >> 22) % UInt64(identity.shardCount) == UInt64(identity.shard)
+    }
+
+    /// Numbers a dispatch and sends it, now or at the next RESUME.
+    func dispatch(_ dispatch: Dispatch, now: NIODeadline) {
+        sequence += 1
+        replay.append(dispatch, sequence: sequence, now: now)
+        sink?.deliver(dispatch, sequence: sequence)
+    }
+
+    /// Sends again what followed `after`, then RESUMED. `false` when that cannot be done.
+    func resume(after: Int, sink: any SessionSink, now: NIODeadline) -> Bool {
+        guard after <= sequence, let missed = replay.after(after) else { return false }
+        replay.acknowledge(after)
+        self.sink = sink
+        detachedAt = nil
+        for delivery in missed { sink.deliver(delivery.dispatch, sequence: delivery.sequence) }
+        dispatch(Dispatch(type: "RESUMED", payload: ByteBuffer(string: #"{"_trace":[]}"#)), now: now)
+        return true
+    }
+
+    func detach(now: NIODeadline) {
+        sink = nil
+        detachedAt = now
+    }
+
+    /// Whether the client may still come back.
+    func isResumable(now: NIODeadline) -> Bool {
+        guard let detachedAt else { return true }
+        return now - detachedAt < Session.resumeWindow
+    }
+}

@@ -1,0 +1,243 @@
+import Identity
+import NIOCore
+import Wire
+
+/// A session on its way from one owner to another: what `pullSession` answers, and what drain will hand over.
+struct SessionRecord: Sendable, FieldCodable {
+    /// The version of this encoding; a reader refuses a later one.
+    static let version: UInt64 = 1
+
+    struct Delivery: Hashable, Sendable {
+        var sequence: Int
+        /// The dispatch's shared tail.
+        var tail: ByteBuffer
+    }
+
+    /// A root entity and the number up to which the session has its events; without one it has had nothing yet.
+    struct Root: Hashable, Sendable {
+        var entity: RootEntity
+        var after: EventNumber?
+    }
+
+    var id: SessionID
+    var actor: Actor
+    var intents: UInt64
+    var apiVersion: Int
+    var shard: Int
+    var shardCount: Int
+    var isSharded: Bool
+    var largeThreshold: Int
+    var sequence: Int
+    var floor: Int
+    var deliveries: [Delivery]
+    var roots: [Root]
+
+    func encode(into writer: inout FieldWriter) {
+        writer.write(1, SessionRecord.version)
+        writer.write(2, id.description)
+        writer.write(3, actor)
+        writer.write(4, intents)
+        writer.write(5, apiVersion)
+        writer.write(6, shard)
+        writer.write(7, shardCount)
+        writer.write(8, isSharded)
+        writer.write(9, largeThreshold)
+        writer.write(10, sequence)
+        writer.write(11, floor)
+        for delivery in deliveries {
+            writer.write(12) {
+                $0.write(1, delivery.sequence)
+                $0.write(2, delivery.tail)
+            }
+        }
+        for root in roots {
+            writer.write(13) {
+                root.entity.write(to: &$0, guild: 1, user: 2)
+                if let after = root.after { $0.write(3, after) }
+            }
+        }
+    }
+
+    init(from reader: FieldReader) throws(FieldError) {
+        var reader = reader
+        var id: SessionID?
+        var actor: Actor?
+        var (intents, apiVersion, shard, shardCount, isSharded) = (UInt64(0), 10, 0, 1, false)
+        var (largeThreshold, sequence, floor) = (50, 0, 0)
+        deliveries = []
+        roots = []
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: guard try field.uint64() <= SessionRecord.version else { throw .invalidField(1) }
+            case 2: id = SessionID(try field.string())
+            case 3: actor = try field.message()
+            case 4: intents = try field.uint64()
+            case 5: apiVersion = try field.int()
+            case 6: shard = try field.int()
+            case 7: shardCount = try field.int()
+            case 8: isSharded = try field.bool()
+            case 9: largeThreshold = try field.int()
+            case 10: sequence = try field.int()
+            case 11: floor = try field.int()
+            case 12: deliveries.append(try SessionRecord.delivery(field.message()))
+            case 13: roots.append(try SessionRecord.root(field.message()))
+            default: break
+            }
+        }
+        guard shardCount > 0, shard < shardCount else { throw .invalidField(7) }
+        self.id = try id.required(2)
+        self.actor = try actor.required(3)
+        (self.intents, self.apiVersion, self.shard, self.shardCount) = (intents, apiVersion, shard, shardCount)
+        (self.isSharded, self.largeThreshold, self.sequence) = (isSharded, largeThreshold, sequence)
+        self.floor = floor
+    }
+
+    private static func delivery(_ reader: FieldReader) throws(FieldError) -> Delivery {
+        var reader = reader
+        var delivery = Delivery(sequence: 0, tail: ByteBuffer())
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: delivery.sequence = try field.int()
+            case 2: delivery.tail = try field.bytes()
+            default: break
+            }
+        }
+        return delivery
+    }
+
+    private static func root(_ reader: FieldReader) throws(FieldError) -> Root {
+        var reader = reader
+        var entity: RootEntity?
+        var after: EventNumber?
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: entity = .guild(try field.id())
+            case 2: entity = .user(try field.id())
+            case 3: after = try field.message()
+            default: break
+            }
+        }
+        return Root(entity: try entity.required(1), after: after)
+    }
+}
+
+extension SessionRecord {
+    /// - Parameter position: the number up to which a live root's events have been delivered.
+    init(_ session: Session, position: (RootEntity) -> EventNumber?) {
+        let identity = session.identity
+        id = identity.id
+        actor = identity.actor
+        intents = identity.intents
+        apiVersion = identity.version
+        (shard, shardCount, isSharded) = (identity.shard, identity.shardCount, identity.isSharded)
+        largeThreshold = identity.largeThreshold
+        sequence = session.sequence
+        floor = session.replay.floor
+        deliveries = session.replay.deliveries.map { Delivery(sequence: $0.sequence, tail: $0.dispatch.tail) }
+        func root(_ entity: RootEntity, _ progress: Session.GuildProgress) -> Root {
+            switch progress {
+            case .live: Root(entity: entity, after: position(entity))
+            case .catchingUp(let after, _): Root(entity: entity, after: after)
+            case .attaching(let after): Root(entity: entity, after: after)
+            case .left: Root(entity: entity, after: nil)
+            }
+        }
+        roots =
+            [root(.user(session.userID), session.userProgress)]
+            + session.guilds.map { root(.guild($0.key), $0.value) }
+    }
+
+    /// The session again, with no client yet and nothing subscribed to.
+    func makeSession(now: NIODeadline) -> Session {
+        var replay = ReplayBuffer(floor: floor)
+        for delivery in deliveries {
+            replay.append(Dispatch(tail: delivery.tail), sequence: delivery.sequence, now: now)
+        }
+        let identity = Session.Identity(
+            id: id, actor: actor, intents: intents, version: apiVersion, shard: shard, shardCount: shardCount,
+            isSharded: isSharded, largeThreshold: largeThreshold)
+        let session = Session(identity: identity, sequence: sequence, replay: replay)
+        for root in roots {
+            switch root.entity {
+            case .user: session.userProgress = .attaching(after: root.after)
+            case .guild(let guild): session.guilds[guild] = .attaching(after: root.after)
+            }
+        }
+        session.isReady = sequence > 0
+        session.detachedAt = now
+        return session
+    }
+}
+
+/// `pullSession`'s request: the owner gives the session up only to who shows its token.
+struct PullSessionRequest: Hashable, Sendable, FieldCodable {
+    var id: SessionID
+    var token: Token
+    /// The gateway that asks; the owner remembers where the session went.
+    var taker: NodeID
+
+    init(id: SessionID, token: Token, taker: NodeID) {
+        self.id = id
+        self.token = token
+        self.taker = taker
+    }
+
+    func encode(into writer: inout FieldWriter) {
+        writer.write(1, id.description)
+        writer.write(2, token.userID)
+        writer.write(3, fixed: token.tokenID)
+        writer.write(4, taker.rawValue)
+    }
+
+    init(from reader: FieldReader) throws(FieldError) {
+        var reader = reader
+        var id: SessionID?
+        var userID: UserID?
+        var tokenID: UInt64?
+        var taker: NodeID?
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: id = SessionID(try field.string())
+            case 2: userID = try field.id()
+            case 3: tokenID = try field.fixed()
+            case 4: taker = NodeID(rawValue: try field.string())
+            default: break
+            }
+        }
+        self.id = try id.required(1)
+        token = Token(userID: try userID.required(2), tokenID: try tokenID.required(3))
+        self.taker = try taker.required(4)
+    }
+}
+
+/// `pullSession`'s answer.
+enum PullSessionReply: Sendable, FieldCodable {
+    case session(SessionRecord)
+    /// It went there: ask again.
+    case moved(NodeID)
+    case unknown
+
+    func encode(into writer: inout FieldWriter) {
+        switch self {
+        case .session(let record): writer.write(1, record)
+        case .moved(let node): writer.write(2, node.rawValue)
+        case .unknown: writer.write(3, true)
+        }
+    }
+
+    init(from reader: FieldReader) throws(FieldError) {
+        var reader = reader
+        var reply: PullSessionReply?
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: reply = .session(try field.message())
+            case 2:
+                guard let node = NodeID(rawValue: try field.string()) else { throw .invalidField(2) }
+                reply = .moved(node)
+            case 3: reply = .unknown
+            default: break
+            }
+        }
+        self = try reply.required(3)
+    }
+}

@@ -1,0 +1,36 @@
+import Identity
+import Placement
+import Routing
+
+/// Whether the cluster can serve clients, as this router sees it.
+public struct ClusterReadiness: Sendable {
+    public var assigned: Int
+    /// Rows whose primary is registered.
+    public var primaryRegistered: Int
+    /// Rows whose in-sync set has a node that is not registered.
+    public var underReplicated: Int
+    public var nodesByRole: [NodeRecord.Role: Int]
+
+    public init(view: any ClusterView) {
+        let rows = view.rows
+        let nodes = view.nodes
+        let names = Set(nodes.map(\.id))
+        assigned = rows.count
+        primaryRegistered = rows.count { names.contains($0.primary) }
+        underReplicated = rows.count { !$0.inSync.allSatisfy(names.contains) }
+        nodesByRole = [:]
+        for role in NodeRecord.Role.allCases { nodesByRole[role] = nodes.count { $0.roles.contains(role) } }
+    }
+
+    /// What is missing; empty when the cluster is ready.
+    public var waitingFor: [String] {
+        var reasons: [String] = []
+        let total = Int(Slot.count)
+        if assigned < total { reasons.append("the shard map (\(assigned) of \(total) slots)") }
+        if primaryRegistered < assigned {
+            reasons.append("the primaries of \(assigned - primaryRegistered) slots")
+        }
+        if nodesByRole[.gateway, default: 0] == 0 { reasons.append("a gateway") }
+        return reasons
+    }
+}

@@ -1,0 +1,8 @@
+import ArgumentParser
+
+struct ClusterCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cluster", abstract: "Starts, stops and inspects a whole cluster.",
+        subcommands: [ClusterUp.self, ClusterDown.self, ClusterStatus.self, ClusterClock.self],
+        defaultSubcommand: ClusterStatus.self)
+}
