@@ -288,4 +288,28 @@ import Wire
         await drained
         await second.stop()
     }
+
+    @Test func requestedMembersComeInChunksWithTheNonce() async throws {
+        try await withGateway { gateway, guildNode in
+            let members = (0..<2500).map { World.member(UserID(rawValue: 10_000 + $0)) }
+            guildNode.update(World.guild) { $0.members += members }
+            let (client, _) = try await gateway.identified()
+            let all = #"{"op":8,"d":{"guild_id":"\#(World.guild)","query":"","limit":0,"nonce":"abc"}}"#
+            try await client.send(all)
+            var seen = 0
+            for index in 0..<3 {
+                let chunk = try await client.next("GUILD_MEMBERS_CHUNK")
+                #expect(chunk.data["nonce"] as? String == "abc")
+                #expect(chunk.data["chunk_index"] as? Int == index)
+                #expect(chunk.data["chunk_count"] as? Int == 3)
+                seen += (chunk.data["members"] as? [Any])?.count ?? 0
+            }
+            #expect(seen == 2502)
+            try await client.send(all)
+            #expect(try await client.next().type == "RATE_LIMITED")
+            try await client.send(#"{"op":8,"d":{"guild_id":"\#(World.guild)","query":"USER1000","limit":5}}"#)
+            let found = try await client.next("GUILD_MEMBERS_CHUNK")
+            #expect((found.data["members"] as? [Any])?.count == 5)
+        }
+    }
 }

@@ -62,6 +62,8 @@ struct BotTests {
         try scene.makeRole(.manageGuild, in: guild, for: scene.alice)
         #expect(try authorize(scene, guild, as: scene.alice, .banMembers).code == 50013)
         #expect(try authorize(scene, guild, as: scene.alice, .sendMessages).status == 200)
+        #expect(try authorize(scene, guild, as: scene.owner, .administrator).status == 200)
+        #expect(try authorize(scene, guild, as: scene.alice, []).code == 50013)
         #expect(try authorize(scene, guild, as: bot, .sendMessages).code == 20001)
         #expect(try authorize(scene, guild, as: scene.owner, [], subject: scene.bob).code == 10002)
     }

@@ -171,9 +171,13 @@ struct GuildRows {
 
     /// At most `limit` members with ids above `after`, in the order of ids.
     func members(of guild: GuildID, after: UserID = UserID(rawValue: 0), limit: Int) throws -> [Member] {
+        try GuildRows.members(of: guild, after: after, limit: limit, in: transaction)
+    }
+
+    static func members(of guild: GuildID, after: UserID, limit: Int, in rows: any RowReader) throws -> [Member] {
         let range = GuildKeys.members(guild, after: after)
         var members: [Member] = []
-        try transaction.scan(.guild, from: range.from, upTo: range.upTo, reverse: false) { _, value in
+        try rows.scan(.guild, from: range.from, upTo: range.upTo, reverse: false) { _, value in
             members.append(try Member(decoding: value))
             return members.count < limit
         }

@@ -33,9 +33,11 @@ enum BotOperations {
         // Without consent nothing happens, and Discord's client is sent to where it came from.
         guard body.authorize == true else { return .reply(location("/oauth2/authorize?error=access_denied")) }
         let granted = try permissions(body, request)
-        // Nobody gives a bot what they do not have themselves.
-        try access.requireHeld(granted)
-        try add(try bot(request), granted, to: access.guild, access.rows)
+        let bot = try bot(request)
+        // Nobody gives a bot what they do not have themselves, nor takes from one what is above them.
+        let present = access.guild.roles.values.first { $0.botID == bot.id }?.permissions ?? []
+        try access.requireHeld(granted.union(present.symmetricDifference(granted)))
+        try add(bot, granted, to: access.guild, access.rows)
         return .reply(location("/oauth2/authorized"))
     }
 

@@ -6,7 +6,7 @@ import Routing
 import Transport
 import Wire
 
-/// A loop as the hub sees it; callable from any thread.
+/// A loop as ``RootStreams`` sees it; callable from any thread.
 protocol LoopPost: AnyObject, Sendable {
     func post(_ message: LoopMessage)
 }
@@ -38,7 +38,7 @@ enum LoopMessage: Sendable {
 
 /// The shell of ``RootFollower`` on one NIO event loop: it opens the streams to guild nodes, and knows where sessions
 /// are.
-actor EventHub {
+actor RootStreams {
     /// How many gateways a RESUME follows a session through.
     static let maximumHops = 8
     static let pullDeadline = TimeAmount.seconds(5)
@@ -182,7 +182,8 @@ actor EventHub {
         let address = NodeAddress(node: node, host: record.host, port: record.port)
         Task { [client] in
             let stream = try? await client.openStream(
-                .events, body: ByteBuffer(), to: address, lane: .event, receiver: HubReceiver(hub: self, node: node))
+                .events, body: ByteBuffer(), to: address, lane: .event,
+                receiver: RootStreamReceiver(streams: self, node: node))
             self.opened(node, stream)
         }
     }
@@ -221,12 +222,12 @@ actor EventHub {
             target = id.origin
         }
         let body = PullSessionRequest(id: id, token: token, taker: node).encoded()
-        for _ in 0..<EventHub.maximumHops {
+        for _ in 0..<RootStreams.maximumHops {
             guard target != node, let record = view.node(target) else { return nil }
             let address = NodeAddress(node: target, host: record.host, port: record.port)
             guard
                 let answer = try? await client.call(
-                    .pullSession, body: body, to: address, lane: .request, deadline: .now() + EventHub.pullDeadline),
+                    .pullSession, body: body, to: address, lane: .request, deadline: .now() + RootStreams.pullDeadline),
                 let reply = try? PullSessionReply(decoding: answer)
             else { return nil }
             switch reply {
@@ -258,8 +259,8 @@ actor EventHub {
 }
 
 /// Receives one stream's items on its connection's event loop.
-private struct HubReceiver: StreamReceiver {
-    let hub: EventHub
+private struct RootStreamReceiver: StreamReceiver {
+    let streams: RootStreams
     let node: NodeID
 
     func received(_ item: ByteBuffer, on stream: any TransportStream) {
@@ -267,21 +268,21 @@ private struct HubReceiver: StreamReceiver {
             stream.close("an item that cannot be read")
             return
         }
-        hub.received(decoded, from: node)
+        streams.received(decoded, from: node)
         stream.consumed(1)
     }
 
-    func closed(_ reason: String, on stream: any TransportStream) { hub.closed(node, stream, reason) }
+    func closed(_ reason: String, on stream: any TransportStream) { streams.closed(node, stream, reason) }
 }
 
 /// Serves `pullSession`.
 struct PullSessionHandler: CallHandler {
-    let hub: EventHub
+    let streams: RootStreams
 
     func handle(_ call: InboundCall) async throws(CallFailure) -> ByteBuffer {
         guard let request = try? PullSessionRequest(decoding: call.body) else {
             throw .refused("not a PullSessionRequest")
         }
-        return await hub.give(request).encoded()
+        return await streams.give(request).encoded()
     }
 }
