@@ -163,6 +163,9 @@ public final class SlotNode: Sendable {
         await host(call.slot).perform(call, deadline: deadline)
     }
 
+    /// Takes gateways' event streams.
+    public var eventStreams: any StreamAcceptor { EventStreams { self } }
+
     func streamRequest(_ request: EventStreamRequest, from stream: any TransportStream) {
         host(request.root.slot).streamRequest(request, from: stream)
     }
