@@ -137,6 +137,31 @@ import Wire
         await second.stop()
     }
 
+    @Test func aSessionIsFoundWhenTheGatewayThatMadeItHasRestarted() async throws {
+        let guildNode = FakeGuildNode()
+        guildNode.add(World.user(), tokenID: World.botToken.tokenID)
+        guildNode.add(World.snapshot())
+        let names = ["gateway-1", "gateway-2"]
+        let first = try await TestGateway.start("gateway-1", at: guildNode, among: names)
+        let second = try await TestGateway.start("gateway-2", at: guildNode, among: names)
+        let (client, session) = try await first.identified()
+        try await client.cut()
+        let moved = try await TestClient(port: second.port)
+        _ = try await moved.next()
+        try await moved.send(World.resume(session, sequence: 2))
+        #expect(try await moved.next().type == "RESUMED")
+        await first.stop()
+        let restarted = try await TestGateway.start("gateway-1", at: guildNode, among: names)
+        try await moved.cut()
+        guildNode.emit(World.message("meanwhile"))
+        let back = try await TestClient(port: restarted.port)
+        _ = try await back.next()
+        try await back.send(World.resume(session, sequence: 3))
+        #expect(try await back.next("MESSAGE_CREATE").data["content"] as? String == "meanwhile")
+        await restarted.stop()
+        await second.stop()
+    }
+
     @Test func aResumeOfNothingIsInvalidAndIdentifyFollows() async throws {
         try await withGateway { gateway, _ in
             let client = try await TestClient(port: gateway.port)
