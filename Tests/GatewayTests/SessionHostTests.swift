@@ -83,7 +83,7 @@ import Wire
         intents: UInt64 = World.allIntents, guild: GuildSnapshot = World.snapshot()
     ) -> (SessionHost, Session, Recorder) {
         let recorder = makeRecorder()
-        let host = SessionHost(source: recorder, resumeURL: "ws://here")
+        let host = SessionHost(source: recorder)
         let session = Session(identity: identity(intents: intents))
         session.sink = recorder
         host.begin(session)
@@ -184,7 +184,7 @@ import Wire
 
     @Test func aShardHasItsGuildsOnly() {
         let recorder = makeRecorder()
-        let host = SessionHost(source: recorder, resumeURL: "")
+        let host = SessionHost(source: recorder)
         // The guild's number is 1000: even.
         let session = Session(identity: identity(shard: 1, count: 2))
         session.sink = recorder
@@ -222,7 +222,7 @@ import Wire
         #expect(first.sessions.isEmpty)
 
         let recorder = makeRecorder()
-        let host = SessionHost(source: recorder, resumeURL: "")
+        let host = SessionHost(source: recorder)
         let moved = record.makeSession(now: .uptimeNanoseconds(0))
         host.take(moved)
         #expect(moved.resume(after: 2, sink: recorder, now: .uptimeNanoseconds(0)))
@@ -255,7 +255,7 @@ import Wire
         let (first, session, _) = live()
         let record = first.export(session)
         let recorder = makeRecorder()
-        let host = SessionHost(source: recorder, resumeURL: "")
+        let host = SessionHost(source: recorder)
         let moved = record.makeSession(now: .uptimeNanoseconds(0))
         moved.sink = recorder
         host.take(moved)
@@ -270,7 +270,7 @@ import Wire
         let (first, session, _) = live()
         let record = first.export(session)
         let recorder = makeRecorder()
-        let host = SessionHost(source: recorder, resumeURL: "")
+        let host = SessionHost(source: recorder)
         let moved = record.makeSession(now: .uptimeNanoseconds(0))
         moved.sink = recorder
         host.take(moved)

@@ -61,7 +61,7 @@ public final class GatewayRole: NodeRole {
         let streams = RootStreams(
             node: services.node, client: services.client, view: services.view,
             eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: services.logger)
-        let context = makeContext(services, streams: streams, resumeURL: record.clientURL)
+        let context = makeContext(services, streams: streams)
         let loops = (0..<settings.loops).map { ClientLoop(number: $0, context: context) }
         let acceptor = ClientAcceptor(
             clientListener: listener.descriptor, socketListener: socketListener, socketPath: settings.socketPath,
@@ -81,10 +81,10 @@ public final class GatewayRole: NodeRole {
             "gateway listens", metadata: ["url": "\(record.clientURL)", "socket": "\(settings.socketPath)"])
     }
 
-    private func makeContext(_ services: NodeServices, streams: RootStreams, resumeURL: String) -> LoopContext {
+    private func makeContext(_ services: NodeServices, streams: RootStreams) -> LoopContext {
         let members = MemberSource(slots: services.slots)
         return LoopContext(
-            node: services.node, settings: settings, resumeURL: resumeURL, tokenSecret: services.tokenSecret,
+            node: services.node, settings: settings, tokenSecret: services.tokenSecret,
             logger: services.logger, metrics: metrics,
             authenticate: { token, loop, connection in
                 Task {

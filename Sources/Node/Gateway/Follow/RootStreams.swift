@@ -41,6 +41,8 @@ enum LoopMessage: Sendable {
 actor RootStreams {
     /// How many gateways a RESUME follows a session through.
     static let maximumHops = 8
+    /// How many gateways are asked for a session when the one that made it does not know.
+    static let maximumAsked = 32
     static let pullDeadline = TimeAmount.seconds(5)
 
     private nonisolated let eventLoop: any EventLoop
@@ -213,30 +215,36 @@ actor RootStreams {
     private func answer(_ message: LoopMessage, loop: Int) { loops[loop].post(message) }
 
     private func pull(_ id: SessionID, _ token: Token, loop: Int) async -> SessionRecord? {
-        var target: NodeID
+        var next: NodeID?
         switch directory.place(of: id) {
         case .loop(let owner)?: return await export(id, token, from: owner)
-        case .moved(let taker)?: target = taker
-        case nil:
-            guard id.origin != node else { return nil }
-            target = id.origin
+        case .moved(let taker)?: next = taker
+        case nil: next = id.origin
         }
         let body = PullSessionRequest(id: id, token: token, taker: node).encoded()
-        for _ in 0..<RootStreams.maximumHops {
-            guard target != node, let record = view.node(target) else { return nil }
-            let address = NodeAddress(node: target, host: record.host, port: record.port)
-            guard
-                let answer = try? await client.call(
-                    .pullSession, body: body, to: address, lane: .request, deadline: .now() + RootStreams.pullDeadline),
-                let reply = try? PullSessionReply(decoding: answer)
-            else { return nil }
-            switch reply {
-            case .session(let record): return record
-            case .moved(let next): target = next
-            case .unknown: return nil
+        var asked: Set<NodeID> = [node]
+        while let target = next, asked.count <= RootStreams.maximumHops, asked.insert(target).inserted {
+            next = nil
+            switch await ask(target, body) {
+            case .session(let record)?: return record
+            case .moved(let taker)?: next = taker
+            case .unknown?, nil: break
             }
         }
+        // Where the session began nobody knows of it any more, since that gateway has restarted: it may be at any.
+        let others = view.nodes.filter { $0.roles.contains(.gateway) && !asked.contains($0.id) }
+        for other in others.prefix(RootStreams.maximumAsked) {
+            if case .session(let record)? = await ask(other.id, body) { return record }
+        }
         return nil
+    }
+
+    private func ask(_ target: NodeID, _ body: ByteBuffer) async -> PullSessionReply? {
+        guard let record = view.node(target) else { return nil }
+        let address = NodeAddress(node: target, host: record.host, port: record.port)
+        let answer = try? await client.call(
+            .pullSession, body: body, to: address, lane: .request, deadline: .now() + RootStreams.pullDeadline)
+        return answer.flatMap { try? PullSessionReply(decoding: $0) }
     }
 
     private func export(_ id: SessionID, _ token: Token, from loop: Int) async -> SessionRecord? {
