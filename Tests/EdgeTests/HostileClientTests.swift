@@ -128,6 +128,18 @@ struct HostileClientTests {
         }
     }
 
+    @Test("thousands of small pipelined requests cost no more stack than one")
+    func deepPipelining() async throws {
+        try await RunningEdge.run { edge in
+            let client = try RawClient(port: edge.server.port)
+            // The first is answered later, so that the others wait in the queue.
+            let first = "GET /api/v10/users/1 HTTP/1.1\r\nHost: x\r\nAuthorization: \(RunningEdge.token())\r\n\r\n"
+            try client.send(first + String(repeating: "GET /x HTTP/1.1\r\n\r\n", count: 3000))
+            #expect(try await client.answer().status == 200)
+            for _ in 0..<3000 { #expect(try await client.answer().status == 404) }
+        }
+    }
+
     @Test("connections over the limit are closed, and make room when they go")
     func connectionLimit() async throws {
         var limits = EdgeLimits()

@@ -84,7 +84,8 @@ final class RawClient: @unchecked Sendable {
     }
 
     private func parse(toHead: Bool) throws -> Answer? {
-        guard let range = Data(buffered).firstRange(of: Data("\r\n\r\n".utf8)) else { return nil }
+        // Answers' heads are short: only the beginning is searched.
+        guard let range = Data(buffered.prefix(16_384)).firstRange(of: Data("\r\n\r\n".utf8)) else { return nil }
         let lines = String(decoding: buffered[..<range.lowerBound], as: UTF8.self).components(separatedBy: "\r\n")
         let words = lines[0].split(separator: " ")
         guard words.count >= 2, let status = Int(words[1]) else { throw Failure.malformed(lines[0]) }

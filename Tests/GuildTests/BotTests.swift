@@ -62,6 +62,8 @@ struct BotTests {
         try scene.makeRole(.manageGuild, in: guild, for: scene.alice)
         #expect(try authorize(scene, guild, as: scene.alice, .banMembers).code == 50013)
         #expect(try authorize(scene, guild, as: scene.alice, .sendMessages).status == 200)
+        #expect(try authorize(scene, guild, as: scene.owner, .administrator).status == 200)
+        #expect(try authorize(scene, guild, as: scene.alice, []).code == 50013)
         #expect(try authorize(scene, guild, as: bot, .sendMessages).code == 20001)
         #expect(try authorize(scene, guild, as: scene.owner, [], subject: scene.bob).code == 10002)
     }
@@ -83,10 +85,12 @@ struct BotTests {
         let guild = try scene.makeGuild()
         let refused = try scene.call("admin_add_bot", as: scene.owner, ["guild_id": guild], subject: bot)
         #expect(refused.status == 401)
-        let member = try scene.done(
-            "admin_add_bot", as: nil, ["guild_id": guild], query: [("permissions", "8")], subject: bot,
-            isOperator: true)
-        #expect(member["user"]["id"].text == bot.id.description && member["roles"].array.count == 1)
+        for permissions in ["8", "0"] {
+            try scene.done(
+                "admin_add_bot", as: nil, ["guild_id": guild], body: ["permissions": permissions], subject: bot,
+                isOperator: true)
+        }
+        #expect(scene.eventTypes() == ["GUILD_ROLE_CREATE", "GUILD_MEMBER_ADD"])
         let summary = try scene.done("my_guild_summary", as: bot, ["guild_id": guild])
         #expect(summary["permissions"].text == "\(Permissions.all.rawValue)")
         let unknown = try scene.call("admin_add_bot", as: nil, ["guild_id": "5"], subject: bot, isOperator: true)

@@ -103,15 +103,9 @@ final class ResponseSchema: @unchecked Sendable {
         }
     }
 
+    /// A JSON `true` is encoded as a C boolean or character, a number never.
     private static func isBoolean(_ json: Any) -> Bool {
         guard let number = json as? NSNumber else { return json is Bool }
-        return CFBooleanLike.isBoolean(number)
-    }
-
-    private enum CFBooleanLike {
-        /// A JSON `true` is encoded as a C99 boolean, a number never.
-        static func isBoolean(_ number: NSNumber) -> Bool {
-            String(cString: number.objCType) == "B" || String(cString: number.objCType) == "c"
-        }
+        return ["B", "c"].contains(String(cString: number.objCType))
     }
 }

@@ -61,7 +61,9 @@ struct SnapshotTests {
         let code = try scene.done(
             "create_channel_invite", as: scene.owner, ["channel_id": try scene.general(of: guild)],
             body: [String: Any]())["code"].text
-        for number in UInt64(10)..<259 { try scene.done("accept_invite", as: Scene.user(number, "m\(number)"), ["code": code]) }
+        for number in UInt64(10)..<259 {
+            try scene.done("accept_invite", as: Scene.user(number, "m\(number)"), ["code": code])
+        }
         #expect(try snapshot(scene, guild, for: scene.owner)?.members.count == 250)
         try scene.done("accept_invite", as: scene.alice, ["code": code])
         let large = try #require(try snapshot(scene, guild, for: scene.alice))

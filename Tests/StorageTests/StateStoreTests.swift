@@ -16,7 +16,10 @@ import Testing
     static func apply(_ store: StateStore, _ operations: [Entry.Operation], slot: Slot = slot, index: UInt64) throws {
         let batch = store.makeBatch()
         try batch.add(operations, of: slot)
-        batch.setApplied(.init(epoch: Epoch(rawValue: 1), index: LogIndex(rawValue: index)), of: slot)
+        batch.setApplied(
+            .init(
+                epoch: Epoch(rawValue: 1), index: LogIndex(rawValue: index), idMark: Snowflake(rawValue: index << 20)),
+            of: slot)
         try store.write(batch)
     }
 
@@ -79,6 +82,7 @@ import Testing
         let store = try StateStore(path: folder.path + "/state")
         try Self.apply(store, [Self.put(.guild, [1], "x")], index: 7)
         #expect(try store.applied(Self.slot).index == LogIndex(rawValue: 7))
+        #expect(try store.applied(Self.slot).idMark == Snowflake(rawValue: 7 << 20))
         #expect(try store.persistedApplied(Self.slot) == .nothing)
         try store.flush()
         #expect(try store.persistedApplied(Self.slot).index == LogIndex(rawValue: 7))

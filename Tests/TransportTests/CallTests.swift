@@ -72,12 +72,15 @@ import Wire
             $0.register(
                 .slot,
                 Handler { call in
+                    if String(buffer: call.body) != "wait" { return call.body }
                     await gate.wait()
                     if Task.isCancelled { wasCancelled.open() }
                     return call.body
                 })
         } _: { loopback in
-            #expect(await loopback.failure(within: .milliseconds(50)) == .deadlineExceeded)
+            // The connection stands before the deadline starts to count.
+            #expect(await loopback.failure() == nil)
+            #expect(await loopback.failure(.slot, "wait", within: .milliseconds(200)) == .deadlineExceeded)
             await wasCancelled.wait()
         }
     }

@@ -107,6 +107,14 @@ final class CoordinatorDisk {
         journalRecords += 1
     }
 
+    /// For tests: appends go to another file from now on.
+    func redirectJournal(to path: String) throws(CoordinatorDiskFailure) {
+        let opened = Foundation.open(path, O_WRONLY | O_CLOEXEC)
+        guard opened >= 0 else { throw .last("open", path) }
+        close(journal)
+        journal = opened
+    }
+
     /// Starts a new generation from `snapshot`. Interrupted anywhere, the folder opens as before or after.
     func compact(to snapshot: CoordinatorSnapshot) throws(CoordinatorDiskFailure) {
         let next = generation + 1

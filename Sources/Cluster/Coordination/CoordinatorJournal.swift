@@ -40,6 +40,7 @@ enum CoordinatorJournal {
             let version: UInt32 = buffer.readInteger(endianness: .little),
             let generation: UInt64 = buffer.readInteger(endianness: .little)
         else { throw .corrupt(file: file, offset: 0, reason: "it does not begin with the header of a \(kind)") }
+        guard version > 0 else { throw .corrupt(file: file, offset: 8, reason: "no format has the number 0") }
         guard version <= formatVersion else { throw .newerFormat(found: version, supported: formatVersion) }
         return generation
     }

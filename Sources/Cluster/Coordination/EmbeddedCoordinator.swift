@@ -189,6 +189,9 @@ public actor EmbeddedCoordinator: Coordinator {
         onDiskFailure(failure)
     }
 
+    /// For tests: the next write fails, as on a full disk.
+    func failDisk() throws(CoordinatorDiskFailure) { try disk?.redirectJournal(to: "/dev/full") }
+
     private func wake(where concerns: (Waiting) -> Bool) {
         for (id, waiter) in waiting where concerns(waiter) {
             waiting[id] = nil

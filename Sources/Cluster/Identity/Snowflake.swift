@@ -24,10 +24,17 @@ public struct Snowflake: RawRepresentable, Hashable, Comparable, Sendable, Custo
 
     /// Parses a decimal id of 1 to 20 digits; `nil` for anything else, a sign or a space included.
     public init?(_ text: some StringProtocol) {
-        let digits = text.utf8
-        guard (1...20).contains(digits.count), digits.allSatisfy({ (48...57).contains($0) }),
-            let value = UInt64(text)
-        else { return nil }
+        // A concrete type, so that the loop below is not generic: each request parses several ids.
+        let digits = String(text).utf8
+        guard (1...20).contains(digits.count) else { return nil }
+        var value: UInt64 = 0
+        for digit in digits {
+            guard (48...57).contains(digit) else { return nil }
+            let (shifted, isTooLarge) = value.multipliedReportingOverflow(by: 10)
+            let (sum, isLarger) = shifted.addingReportingOverflow(UInt64(digit - 48))
+            guard !isTooLarge, !isLarger else { return nil }
+            value = sum
+        }
         rawValue = value
     }
 

@@ -16,7 +16,8 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
 
     /// ISO 8601 as Discord writes it: `2026-11-24T07:06:32.123000+00:00`.
     public var description: String {
-        String(decoding: [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in count = write(to: buffer) }, as: UTF8.self)
+        let bytes = [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in count = write(to: buffer) }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Writes the 32 bytes of ``description``.

@@ -2,6 +2,8 @@ import Identity
 
 /// The assignment of one rank (all primaries, all first replicas, …) of ``plan(nodes:loads:current:settings:)``.
 struct PlacementLayer {
+    private static let maximumPasses = 8
+
     private let field: PlacementField
     private let bound: Double
     /// The nodes of lower rank, a slot.
@@ -30,8 +32,13 @@ struct PlacementLayer {
         let homeless = assignment.indices.filter { assignment[$0] == PlacementField.gone }
             .sorted { (-field.loads[$0], $0) < (-field.loads[$1], $1) }
         for slot in homeless { put(slot, at: home(for: slot)) }
-        shed(pinned)
-        fill(pinned)
+        // What one pass gives away opens room for the next; two passes are the most that was seen.
+        for _ in 0..<PlacementLayer.maximumPasses {
+            let before = assignment
+            shed(pinned)
+            fill(pinned)
+            if assignment == before { break }
+        }
         return assignment
     }
 
@@ -79,10 +86,8 @@ struct PlacementLayer {
 
     /// Where a slot without a node goes.
     private func home(for slot: Int) -> Int {
-        let allowed = field.takers.filter { isAllowed(slot, $0) }
-        // With fewer takers than ranks a pinned primary on a draining node may leave too few; then a node holds it twice
-        // in the plan only if there is no other, which `plan` rules out by its count of ranks.
-        let candidates = allowed.isEmpty ? field.takers.filter { !placed[slot].contains($0) } : allowed
+        // Never empty: there are fewer ranks below than takers, and a zone excludes a taker only in favour of another.
+        let candidates = field.takers.filter { isAllowed(slot, $0) }
         let holders = candidates.filter { copies[slot].contains($0) && hasRoom($0, for: slot) }
         if let nearest = nearest(holders, to: slot) { return nearest }
         if let nearest = nearest(candidates.filter { hasRoom($0, for: slot) }, to: slot) { return nearest }
@@ -110,7 +115,7 @@ struct PlacementLayer {
 
     /// Brings nodes over the bound under it.
     private mutating func shed(_ pinned: [Bool]) {
-        let over = field.takers.filter { load[$0] > bound * field.fairLoad(of: $0) }
+        let over = field.takers.filter { isOver($0) }
             .sorted { (-relativeLoad($0), $0) < (-relativeLoad($1), $1) }
         for source in over {
             // Nearest to their new node first: what the hash would have moved.
@@ -122,7 +127,7 @@ struct PlacementLayer {
                 }
             moves.sort { $0 < $1 }
             for (_, slot) in moves {
-                guard load[source] > bound * field.fairLoad(of: source) else { break }
+                guard isOver(source) else { break }
                 if let destination = destination(for: slot, from: source) { put(slot, at: destination) }
             }
         }
@@ -149,23 +154,27 @@ struct PlacementLayer {
                 }
             }
             offers.sort { $0 < $1 }
-            for (_, slot) in offers {
-                guard isUnder(taker) else { break }
-                guard canGive(slot, to: taker) else { continue }
-                put(slot, at: taker)
+            // First from those that stay above the lower bound; then from those that stay no poorer than the taker.
+            for mayImpoverish in [false, true] {
+                for (_, slot) in offers where assignment[slot] != taker {
+                    guard isUnder(taker) else { break }
+                    if canGive(slot, to: taker, mayImpoverish: mayImpoverish) { put(slot, at: taker) }
+                }
             }
         }
     }
 
-    private func isUnder(_ node: Int) -> Bool { load[node] < field.fairLoad(of: node) / bound }
+    // Slots are not split: a node is outside the bound when it is so by a whole mean slot.
+    private func isOver(_ node: Int) -> Bool { load[node] >= bound * field.fairLoad(of: node) + field.meanLoad }
+    private func isUnder(_ node: Int) -> Bool { load[node] <= field.fairLoad(of: node) / bound - field.meanLoad }
 
-    /// A source gives only what leaves it no poorer than the taker becomes, and the taker within the bound.
-    private func canGive(_ slot: Int, to taker: Int) -> Bool {
+    private func canGive(_ slot: Int, to taker: Int, mayImpoverish: Bool) -> Bool {
         let source = assignment[slot]
         let rest = (load[source] - field.loads[slot]) / Double(max(1, field.nodes[source].weight))
-        let fits = hasRoom(taker, for: slot) || relativeLoad(taker, with: slot) < relativeLoad(source)
-        return fits && rest * bound >= field.totalLoad / field.totalWeight
-            || relativeLoad(taker, with: slot) <= rest
+        let gained = relativeLoad(taker, with: slot)
+        if mayImpoverish { return gained <= rest }
+        return rest * bound >= field.totalLoad / field.totalWeight
+            && (hasRoom(taker, for: slot) || gained < relativeLoad(source))
     }
 }
 

@@ -11,8 +11,8 @@ import Identity
 ///    while there is another one. A pinned primary stays as long as its node exists.
 /// 2. A slot without a node goes to a node that holds a copy of it, else to the nearest one by ``RendezvousHash`` that
 ///    has room: less than ``PlacementSettings/bound`` times its fair share, after taking the slot.
-/// 3. A node over the bound gives away, nearest first, what others have room for; a node under one `bound`th of its
-///    share is given slots by those that have most, until it is not.
+/// 3. A node that is over the bound by a whole slot gives away, nearest first, what others have room for; a node that
+///    lacks a whole slot to one `bound`th of its share is given the nearest of those that others can spare.
 ///
 /// - Parameters:
 ///   - loads: of the slots in slot order, in any unit; empty when nothing is known, and all weigh the same.
@@ -60,6 +60,7 @@ struct PlacementField {
     let loads: [Double]
     let totalLoad: Double
     let totalWeight: Double
+    var meanLoad: Double { totalLoad / Double(loads.count) }
     private let seeds: [UInt64]
     private let zones: [Int]
 

@@ -8,8 +8,9 @@ import Wire
 /// has moved, within the deadline (DESIGN §4).
 public protocol SlotCaller: Sendable {
     /// - Parameters:
-    ///   - requestID: for calls that change state; the same one goes with each retry. A call without one is only
-    ///     retried when it certainly did not run, or when `kind` reads.
+    ///   - requestID: for calls that change state; the same one goes with each retry, and the slot answers a repetition
+    ///     with the first one's result. A call without one must read, or be harmless to repeat: it is retried too, also
+    ///     when it may have run.
     /// - Returns: the body of ``SlotReply/done(_:)``.
     func call(
         _ slot: Slot, kind: SlotCall.Kind, body: ByteBuffer, requestID: RequestID?, deadline: NIODeadline

@@ -93,10 +93,10 @@ public final class RemoteCoordinator: Coordinator {
         var backoff = Backoff(initial: settings.firstPause, maximum: settings.longestPause)
         while true {
             let last: CallFailure
-            do throws(CallFailure) {
-                return try decode(await call(body, deadline: deadline))
-            } catch {
-                last = error
+            switch await attempt(body, deadline: deadline) {
+            case .success(.failed(let failure)): throw failure
+            case .success(let reply): return reply
+            case .failure(let failure): last = failure
             }
             switch last {
             case .refused(let reason): throw .invalid(reason)
@@ -110,15 +110,15 @@ public final class RemoteCoordinator: Coordinator {
         }
     }
 
-    private func call(_ body: ByteBuffer, deadline: NIODeadline) async throws(CallFailure) -> ByteBuffer {
-        try await client.call(
-            .coordinator, body: body, to: address, lane: .control,
-            deadline: min(deadline, .now() + settings.attemptTimeout.timeAmount))
-    }
-
-    private func decode(_ body: ByteBuffer) throws(CallFailure) -> CoordinatorReply {
-        do throws(FieldError) { return try CoordinatorReply(decoding: body) } catch {
-            throw .refused("the coordinator's answer cannot be read: \(error)")
+    private func attempt(_ body: ByteBuffer, deadline: NIODeadline) async -> Result<CoordinatorReply, CallFailure> {
+        let answer: ByteBuffer
+        do throws(CallFailure) {
+            answer = try await client.call(
+                .coordinator, body: body, to: address, lane: .control,
+                deadline: min(deadline, .now() + settings.attemptTimeout.timeAmount))
+        } catch { return .failure(error) }
+        do throws(FieldError) { return .success(try CoordinatorReply(decoding: answer)) } catch {
+            return .failure(.refused("the coordinator's answer cannot be read: \(error)"))
         }
     }
 

@@ -36,10 +36,15 @@ public struct JSONWriter {
 
     /// A member's name; its value comes next. Names are literals of the API and are not escaped.
     public mutating func name(_ name: StaticString) {
-        separate()
-        buffer.writeInteger(UInt8(ascii: "\""))
-        buffer.writeStaticString(name)
-        buffer.writeStaticString("\":")
+        let count = name.utf8CodeUnitCount
+        write(atMost: count + 3) { bytes, at in
+            bytes[at] = UInt8(ascii: "\"")
+            UnsafeMutableRawBufferPointer(rebasing: bytes[(at + 1)...]).copyMemory(
+                from: UnsafeRawBufferPointer(start: name.utf8Start, count: count))
+            bytes[at + 1 + count] = UInt8(ascii: "\"")
+            bytes[at + 2 + count] = UInt8(ascii: ":")
+            at += count + 3
+        }
         needsComma = false
     }
 
@@ -121,23 +126,18 @@ public struct JSONWriter {
 
     // MARK: Values
 
-    public mutating func null() {
-        separate()
-        buffer.writeStaticString("null")
-        needsComma = true
-    }
+    public mutating func null() { literal("null") }
 
-    public mutating func bool(_ value: Bool) {
-        separate()
-        buffer.writeStaticString(value ? "true" : "false")
-        needsComma = true
-    }
+    public mutating func bool(_ value: Bool) { literal(value ? "true" : "false") }
 
     public mutating func integer(_ value: Int64) {
-        separate()
-        if value < 0 { buffer.writeInteger(UInt8(ascii: "-")) }
-        digits(value.magnitude)
-        needsComma = true
+        write(atMost: 20) { bytes, at in
+            if value < 0 {
+                bytes[at] = UInt8(ascii: "-")
+                at += 1
+            }
+            JSONWriter.digits(value.magnitude, to: bytes, &at)
+        }
     }
 
     public mutating func double(_ value: Double) {
@@ -147,21 +147,23 @@ public struct JSONWriter {
     }
 
     public mutating func snowflake(_ value: Snowflake) {
-        separate()
-        buffer.writeInteger(UInt8(ascii: "\""))
-        digits(value.rawValue)
-        buffer.writeInteger(UInt8(ascii: "\""))
-        needsComma = true
+        write(atMost: 22) { bytes, at in
+            bytes[at] = UInt8(ascii: "\"")
+            at += 1
+            JSONWriter.digits(value.rawValue, to: bytes, &at)
+            bytes[at] = UInt8(ascii: "\"")
+            at += 1
+        }
     }
 
     public mutating func timestamp(_ value: Timestamp) {
-        separate()
-        buffer.writeInteger(UInt8(ascii: "\""))
-        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 32) { bytes in
-            value.write(to: bytes.bindMemory(to: UInt8.self))
+        write(atMost: 34) { bytes, at in
+            bytes[at] = UInt8(ascii: "\"")
+            let text = UnsafeMutableRawBufferPointer(rebasing: bytes[(at + 1)...])
+            at += 1 + value.write(to: text.bindMemory(to: UInt8.self))
+            bytes[at] = UInt8(ascii: "\"")
+            at += 1
         }
-        buffer.writeInteger(UInt8(ascii: "\""))
-        needsComma = true
     }
 
     public mutating func raw(_ value: ByteBuffer) {
@@ -172,18 +174,32 @@ public struct JSONWriter {
 
     /// A string, with `"`, `\` and control characters escaped.
     public mutating func string(_ value: String) {
+        var value = value
+        value.withUTF8 { text in
+            if text.contains(where: JSONWriter.mustBeEscaped) { return escaped(text) }
+            // Most texts need no escape and are copied whole.
+            write(atMost: text.count + 2) { bytes, at in
+                bytes[at] = UInt8(ascii: "\"")
+                UnsafeMutableRawBufferPointer(rebasing: bytes[(at + 1)...]).copyMemory(
+                    from: UnsafeRawBufferPointer(text))
+                bytes[at + 1 + text.count] = UInt8(ascii: "\"")
+                at += text.count + 2
+            }
+        }
+    }
+
+    private static func mustBeEscaped(_ byte: UInt8) -> Bool { byte < 0x20 || byte == 0x22 || byte == 0x5c }
+
+    private mutating func escaped(_ text: UnsafeBufferPointer<UInt8>) {
         separate()
         buffer.writeInteger(UInt8(ascii: "\""))
-        var value = value
-        value.withUTF8 { bytes in
-            var start = 0
-            for (index, byte) in bytes.enumerated() where byte < 0x20 || byte == 0x22 || byte == 0x5c {
-                buffer.writeBytes(UnsafeBufferPointer(rebasing: bytes[start..<index]))
-                escape(byte)
-                start = index + 1
-            }
-            buffer.writeBytes(UnsafeBufferPointer(rebasing: bytes[start...]))
+        var start = 0
+        for (index, byte) in text.enumerated() where JSONWriter.mustBeEscaped(byte) {
+            buffer.writeBytes(UnsafeBufferPointer(rebasing: text[start..<index]))
+            escape(byte)
+            start = index + 1
         }
+        buffer.writeBytes(UnsafeBufferPointer(rebasing: text[start...]))
         buffer.writeInteger(UInt8(ascii: "\""))
         needsComma = true
     }
@@ -203,19 +219,45 @@ public struct JSONWriter {
         }
     }
 
-    private mutating func digits(_ value: UInt64) {
-        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 20) { bytes in
-            var value = value
-            var at = 20
-            repeat {
-                at -= 1
-                bytes[at] = UInt8(48 + value % 10)
-                value /= 10
-            } while value != 0
-            let count = 20 - at
-            for index in 0..<count { bytes[index] = bytes[at + index] }
-            return count
+    private mutating func literal(_ text: StaticString) {
+        write(atMost: text.utf8CodeUnitCount) { bytes, at in
+            UnsafeMutableRawBufferPointer(rebasing: bytes[at...]).copyMemory(
+                from: UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+            at += text.utf8CodeUnitCount
         }
+    }
+
+    /// Makes room once, writes the comma that is due and then what `body` writes from `at` on.
+    @inline(__always)
+    private mutating func write(atMost count: Int, _ body: (UnsafeMutableRawBufferPointer, inout Int) -> Void) {
+        let isFirst = !needsComma
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count + 1) { bytes in
+            var at = 0
+            if !isFirst {
+                bytes[0] = UInt8(ascii: ",")
+                at = 1
+            }
+            body(bytes, &at)
+            return at
+        }
+        needsComma = true
+    }
+
+    /// Writes a number's decimal digits, at most 20.
+    @inline(__always)
+    private static func digits(_ value: UInt64, to bytes: UnsafeMutableRawBufferPointer, _ at: inout Int) {
+        var count = 1
+        var rest = value / 10
+        while rest != 0 {
+            count += 1
+            rest /= 10
+        }
+        rest = value
+        for position in stride(from: at + count - 1, through: at, by: -1) {
+            bytes[position] = UInt8(48 + rest % 10)
+            rest /= 10
+        }
+        at += count
     }
 
     private mutating func separate() {

@@ -28,7 +28,7 @@ struct GuildDeletion {
         let members = try rows.members(of: guild, after: after, limit: limit)
         for member in members {
             transaction.send(.membershipRemoved(user: member.userID, guild: guild), to: member.userID.slot)
-            try rows.remove(member.userID, from: guild)
+            rows.deleteMember(member.userID, of: guild)
         }
         if members.count == limit, let last = members.last {
             transaction.schedule(.deleteGuild(guild, after: last.userID))

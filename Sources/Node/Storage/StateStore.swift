@@ -18,13 +18,16 @@ public final class StateStore: Sendable {
     public struct Applied: Hashable, Sendable {
         public var epoch: Epoch
         public var index: LogIndex
+        /// The largest id that the slot had minted by then.
+        public var idMark: Snowflake
 
-        public init(epoch: Epoch, index: LogIndex) {
+        public init(epoch: Epoch, index: LogIndex, idMark: Snowflake) {
             self.epoch = epoch
             self.index = index
+            self.idMark = idMark
         }
 
-        public static let nothing = Applied(epoch: .zero, index: .zero)
+        public static let nothing = Applied(epoch: .zero, index: .zero, idMark: Snowflake(rawValue: 0))
     }
 
     private let database: RocksDB
@@ -78,9 +81,11 @@ public final class StateStore: Sendable {
         let row = try database.get(handle(.meta), RowKey(slot, StateStore.appliedKey), options: options)
         guard var row else { return .nothing }
         guard row.readInteger(as: UInt8.self) == StateStore.appliedFormat,
-            let epoch: UInt64 = row.readInteger(), let index: UInt64 = row.readInteger()
+            let epoch: UInt64 = row.readInteger(), let index: UInt64 = row.readInteger(),
+            let mark: UInt64 = row.readInteger()
         else { throw .corrupt("the applied index of slot \(slot) cannot be read") }
-        return Applied(epoch: Epoch(rawValue: epoch), index: LogIndex(rawValue: index))
+        return Applied(
+            epoch: Epoch(rawValue: epoch), index: LogIndex(rawValue: index), idMark: Snowflake(rawValue: mark))
     }
 
     /// Changes of any number of slots, each with how far it is then applied, written as one unit.
@@ -109,6 +114,7 @@ public final class StateStore: Sendable {
             value.writeInteger(StateStore.appliedFormat)
             value.writeInteger(applied.epoch.rawValue)
             value.writeInteger(applied.index.rawValue)
+            value.writeInteger(applied.idMark.rawValue)
             batch.put(store.handle(.meta), RowKey(slot, StateStore.appliedKey), value)
         }
     }

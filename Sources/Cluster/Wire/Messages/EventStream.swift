@@ -148,6 +148,19 @@ public enum EventStreamItem: Hashable, Sendable, FieldCodable {
     }
 }
 
+extension EventStreamItem {
+    /// The encoding of ``event(_:number:previous:)`` around an event that is encoded already.
+    public static func encodedEvent(_ event: ByteBuffer, number: EventNumber?, previous: EventNumber?) -> ByteBuffer {
+        var writer = FieldWriter()
+        writer.write(1) {
+            $0.write(8, event)
+            if let previous { $0.write(3, previous) }
+            if let number { $0.write(7, number) }
+        }
+        return writer.buffer
+    }
+}
+
 /// A durable event with its number.
 public struct NumberedEvent: Hashable, Sendable, FieldCodable {
     public var number: EventNumber

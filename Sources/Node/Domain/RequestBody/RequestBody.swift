@@ -62,7 +62,7 @@ public enum RequestBody {
         case .typeMismatch(let type, let context):
             return .invalidForm([.mismatch(path(context.codingPath), expected: type)])
         case .dataCorrupted(let context):
-            // The parser's own complaints have no place in the body; nor has one of a number that does not fit its type.
+            // The parser's own complaints have no place in the body; nor has that of a number that does not fit.
             guard !context.codingPath.isEmpty else { return unfitNumber(in: data) ?? .invalidJSON }
             return .invalidForm([
                 APIError.FieldFault(
@@ -74,8 +74,8 @@ public enum RequestBody {
         }
     }
 
-    /// The error for a body that is JSON, and so holds a number that its field cannot: a fraction, a negative one, or one
-    /// beyond 64 bits. The decoder does not say which; where there is only one such number, it is named.
+    /// The error for a body that is JSON, and so holds a number that its field cannot: a fraction, a negative one, or
+    /// one beyond 64 bits. The decoder does not say which; where there is only one such number, it is named.
     private static func unfitNumber(in data: Data) -> APIError? {
         guard let root = try? JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed) else { return nil }
         var found: [[String]] = []

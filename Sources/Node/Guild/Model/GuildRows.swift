@@ -157,17 +157,27 @@ struct GuildRows {
         putMemberCount(try memberCount(of: guild) + 1, of: guild)
     }
 
+    /// Deletes a member's row and counts one less.
     func remove(_ user: UserID, from guild: GuildID) throws {
+        deleteMember(user, of: guild)
+        putMemberCount(max(0, try memberCount(of: guild) - 1), of: guild)
+    }
+
+    /// Deletes a member's row alone: for a guild that is being deleted, whose count nobody asks for.
+    func deleteMember(_ user: UserID, of guild: GuildID) {
         transaction.delete(.guild, GuildKeys.member(guild, user))
         cache.members[Cache.MemberKey(guild: guild, user: user)] = nil
-        putMemberCount(max(0, try memberCount(of: guild) - 1), of: guild)
     }
 
     /// At most `limit` members with ids above `after`, in the order of ids.
     func members(of guild: GuildID, after: UserID = UserID(rawValue: 0), limit: Int) throws -> [Member] {
+        try GuildRows.members(of: guild, after: after, limit: limit, in: transaction)
+    }
+
+    static func members(of guild: GuildID, after: UserID, limit: Int, in rows: any RowReader) throws -> [Member] {
         let range = GuildKeys.members(guild, after: after)
         var members: [Member] = []
-        try transaction.scan(.guild, from: range.from, upTo: range.upTo, reverse: false) { _, value in
+        try rows.scan(.guild, from: range.from, upTo: range.upTo, reverse: false) { _, value in
             members.append(try Member(decoding: value))
             return members.count < limit
         }

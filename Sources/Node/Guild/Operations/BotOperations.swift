@@ -33,20 +33,23 @@ enum BotOperations {
         // Without consent nothing happens, and Discord's client is sent to where it came from.
         guard body.authorize == true else { return .reply(location("/oauth2/authorize?error=access_denied")) }
         let granted = try permissions(body, request)
-        // Nobody gives a bot what they do not have themselves.
-        try access.requireHeld(granted)
-        _ = try add(try bot(request), granted, to: access.guild, access.rows)
+        let bot = try bot(request)
+        // Nobody gives a bot what they do not have themselves, nor takes from one what is above them.
+        let present = access.guild.roles.values.first { $0.botID == bot.id }?.permissions ?? []
+        try access.requireHeld(granted.union(present.symmetricDifference(granted)))
+        try add(bot, granted, to: access.guild, access.rows)
         return .reply(location("/oauth2/authorized"))
     }
 
-    /// `guildctl bot add`: by the operator's right; answers with the bot's member object.
+    /// `guildctl bot add`, by the operator's right. A bot that is a member already stays as it is.
     static func adminAdd(_ request: RestRequest, _ transaction: any SlotTransaction) throws -> Outcome {
         guard request.isOperator else { throw APIError.unauthorized }
         let rows = GuildRows(transaction)
         guard let guild = try rows.guild(try request.pathID("guild_id")) else { throw APIError.unknownGuild }
         let granted = try permissions(try request.decodeBody(), request)
-        let (member, joined) = try add(try bot(request), granted, to: guild, rows)
-        return MemberOperations.reply(member, joined)
+        let bot = try bot(request)
+        if try rows.member(bot.id, of: guild.id) == nil { try add(bot, granted, to: guild, rows) }
+        return .reply(.noContent)
     }
 
     private static func location(_ path: String) -> RestReply {
@@ -72,7 +75,7 @@ enum BotOperations {
     /// gets its role's permissions changed. Without any permissions there is no role, as in Discord.
     private static func add(
         _ bot: UserProfile, _ granted: Permissions, to before: GuildAggregate, _ rows: GuildRows
-    ) throws -> (Member, GuildAggregate) {
+    ) throws {
         var guild = before
         let events = GuildEvents(rows)
         let existing = try rows.member(bot.id, of: guild.id)
@@ -93,13 +96,13 @@ enum BotOperations {
             role = new
         }
         guard var member = existing else {
-            return (try Membership(rows).add(bot, roles: role.map { [$0.id] } ?? [], to: guild), guild)
+            try Membership(rows).add(bot, roles: role.map { [$0.id] } ?? [], to: guild)
+            return
         }
         if let role, !member.roles.contains(role.id) {
             member.roles.append(role.id)
             rows.put(member, of: guild.id)
             events.memberUpdated(member, of: guild)
         }
-        return (member, guild)
     }
 }

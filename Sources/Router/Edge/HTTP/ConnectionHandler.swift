@@ -4,8 +4,8 @@ import NIOHTTP1
 
 /// The thin shell around ``RequestIntake``: parts of requests in, answers out, on the connection's event loop.
 ///
-/// While a request is answered, nothing more is read from the socket; what the decoder had already made of pipelined
-/// requests (one read's worth at most) waits in ``queue``.
+/// What comes while a request is answered waits in ``queue``, and then nothing more is read: one read's worth at most,
+/// and a client that waits for its answers costs no change of what the selector watches.
 final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
@@ -21,6 +21,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var answerNumber = 0
     private var isHead = false
     private var wantsRead = false
+    private var isProceeding = false
     private var isDraining = false
     private var peer = ""
     private var task: Task<Void, Never>?
@@ -63,7 +64,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func read(context: ChannelHandlerContext) {
-        if intake.isBusy { wantsRead = true } else { context.read() }
+        if queue.isEmpty { context.read() } else { wantsRead = true }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -106,7 +107,10 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
             deadline: .now() + limits.requestDeadline)
         answerNumber += 1
         let number = answerNumber
-        task = responder.start(request) { [weak self] response in self?.complete(response, number) }
+        let started = responder.start(request) { [weak self] response in self?.complete(response, number) }
+        // A change is carried out even when its client has gone: only reads are given up.
+        let isRead = head.method == .GET || head.method == .HEAD
+        if isRead, number == answerNumber, intake.isAnswering { task = started }
     }
 
     private func complete(_ response: EdgeResponse, _ number: Int) {
@@ -122,8 +126,12 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func proceed(_ context: ChannelHandlerContext) {
+        // An answer may be there before `take` returns: then this loop goes on, instead of one inside it.
+        guard !isProceeding else { return }
+        isProceeding = true
         while !intake.isBusy, let part = queue.popFirst() { take(part, context) }
-        guard !intake.isBusy, wantsRead else { return }
+        isProceeding = false
+        guard queue.isEmpty, wantsRead else { return }
         wantsRead = false
         context.read()
     }

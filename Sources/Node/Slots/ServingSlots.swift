@@ -1,0 +1,40 @@
+import Identity
+import Synchronization
+
+/// Lets callers wait until slots serve.
+final class ServingSlots: Sendable {
+    private struct State {
+        var served: Set<Slot> = []
+        var waiters: [Slot: [CheckedContinuation<Void, Never>]] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    func served(_ slot: Slot) {
+        let waiters = state.withLock { state in
+            state.served.insert(slot)
+            return state.waiters.removeValue(forKey: slot) ?? []
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// The slot is given up: whoever waits for it waits no longer.
+    func closed(_ slot: Slot) {
+        let waiters = state.withLock { state in
+            state.served.remove(slot)
+            return state.waiters.removeValue(forKey: slot) ?? []
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    func wait(_ slot: Slot) async {
+        await withCheckedContinuation { continuation in
+            let isServed = state.withLock { state in
+                if state.served.contains(slot) { return true }
+                state.waiters[slot, default: []].append(continuation)
+                return false
+            }
+            if isServed { continuation.resume() }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+import Identity
+import Logging
+import Routing
+import Storage
+
+/// What all slots of a node share.
+struct SlotEnvironment: Sendable {
+    var node: NodeID
+    var store: Store
+    var writer: LogWriter
+    var services: ServiceRegistry
+    var clock: WallClock
+    var tokenSecret: TokenSecret
+    var limits: SlotLimits
+    var readers: BoundedPool
+    var computers: BoundedPool
+    var caller: any SlotCaller
+    var metrics: SlotMetrics
+    var logger: Logger
+    /// Ends the process when the state cannot be written.
+    var fail: @Sendable (StorageFailure) -> Never
+}

@@ -1,0 +1,57 @@
+import Identity
+import NIOCore
+import Routing
+import Transport
+import Wire
+
+/// The way into one executor's slots: an actor on that executor's event loop (DESIGN §9).
+actor SlotHost {
+    nonisolated let loop: any EventLoop
+    private let bound: NIOLoopBound<SlotExecutor>
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor.asUnownedSerialExecutor() }
+
+    private init(_ loop: any EventLoop, _ bound: NIOLoopBound<SlotExecutor>) {
+        self.loop = loop
+        self.bound = bound
+    }
+
+    static func make(
+        on loop: any EventLoop, environment: SlotEnvironment, view: any ClusterView,
+        served: @escaping @Sendable (Slot) -> Void
+    ) async throws -> SlotHost {
+        let bound = try await loop.submit {
+            NIOLoopBound(
+                SlotExecutor(loop: loop, environment: environment, view: view, served: served), eventLoop: loop)
+        }.get()
+        return SlotHost(loop, bound)
+    }
+
+    func perform(_ call: SlotCall, deadline: NIODeadline) async -> SlotReply {
+        await withCheckedContinuation { continuation in
+            bound.value.perform(call, deadline: deadline) { continuation.resume(returning: $0) }
+        }
+    }
+
+    func prepare(_ slot: Slot) { bound.value.prepare(slot) }
+    func cancel(_ slot: Slot) { bound.value.cancel(slot) }
+
+    func open(_ slot: Slot, _ recovered: RecoveredSlot, epoch: Epoch) {
+        bound.value.open(slot, recovered, epoch: epoch)
+    }
+
+    func close(_ slot: Slot, epoch: Epoch) { bound.value.close(slot, epoch: epoch) }
+    func drain() { bound.value.drain() }
+    func isIdle() -> Bool { bound.value.isIdle }
+    func closeAll() { bound.value.closeAll() }
+    func tidy(now: Timestamp) -> ExecutorReport { bound.value.tidy(now: now) }
+
+    /// Keeps the order of what one stream sends.
+    nonisolated func streamRequest(_ request: EventStreamRequest, from stream: any TransportStream) {
+        loop.execute { [bound] in bound.value.streamRequest(request, from: stream) }
+    }
+
+    nonisolated func streamClosed(_ stream: any TransportStream) {
+        loop.execute { [bound] in bound.value.hub.remove(stream) }
+    }
+}

@@ -1,0 +1,52 @@
+import NIOCore
+
+/// Every bound of the slots' runtime, by name.
+public struct SlotLimits: Sendable {
+    /// Commands of one slot whose answers wait for a commit; above it calls are answered `unavailable`.
+    public var pendingCommands = 4096
+    /// Retries of one request that wait for the first.
+    public var joinedRetries = 64
+    /// Commands of one slot that wait for another slot's answer.
+    public var waitingCommands = 1024
+    /// An answer that is remembered whole, in bytes; a larger one must name a read that gives it again.
+    public var inlineReply = 256 << 10
+    /// How often a slot forgets request ids that are too old to come again.
+    public var requestPruning: Duration = .seconds(30)
+
+    /// Threads that read snapshots, and reads that wait for one.
+    public var readerThreads = 2
+    public var queuedReads = 4096
+    /// Threads that hash passwords, and hashes that wait for one.
+    public var computeThreads = 2
+    public var queuedComputations = 256
+
+    /// Effects in one delivery.
+    public var outboxBatch = 64
+    /// Deliveries of one slot under way at once.
+    public var outboxDeliveries = 16
+    /// How long one delivery may take before it is tried again.
+    public var outboxTimeout: TimeAmount = .seconds(10)
+    public var outboxFirstPause: Duration = .milliseconds(50)
+    public var outboxLongestPause: Duration = .seconds(5)
+
+    /// What is kept of recent events, for gateways that ask again: by age, and by root entity and slot in number
+    /// and bytes. The age exceeds the gateways' resume window.
+    public var ringAge: Duration = .seconds(300)
+    public var ringEventsOfRoot = 8192
+    public var ringBytesOfRoot = 8 << 20
+    public var ringBytesOfSlot = 16 << 20
+    /// Bytes of events in the answer to one fetch; above it the gateway is told of a gap.
+    public var fetchedBytes = 4 << 20
+    /// Requests of gateways that wait for a slot that is about to serve.
+    public var waitingStreamRequests = 65_536
+
+    /// How often the log is trimmed, and how long an entry stays in it at least.
+    public var logTrimming: Duration = .seconds(30)
+    public var logRetention: Duration = .seconds(360)
+    /// How often the state is brought to disk, so that the log can be trimmed and a restart is quick.
+    public var stateFlushing: Duration = .seconds(600)
+    /// Entries applied in one batch when the log is replayed.
+    public var replayBatch = 1024
+
+    public init() {}
+}

@@ -1,0 +1,74 @@
+import Domain
+import Identity
+import NIOCore
+import Replication
+import Wire
+
+/// Each request once: a retry joins the first, or gets its answer again (DESIGN §6.7).
+extension SlotRuntime {
+    /// - Returns: the command to run, when it is the first with this id; else the call is dealt with.
+    func first(_ id: RequestID, of command: Command) -> Command? {
+        let now = environment.clock.now().milliseconds
+        let memory = RequestID.memory.milliseconds
+        guard let minted = Int64(exactly: id.mintedMilliseconds), abs(now - minted) <= memory else {
+            command.complete(.refused("the request's id was not minted within the last \(memory / 1000) s"))
+            return nil
+        }
+        if inFlight[id] != nil {
+            join(id, command.complete)
+            return nil
+        }
+        do {
+            if let row = try makeTransaction().get(.meta, MetaRows.request(id)) {
+                answerAgain(try Entry.Request(decoding: row).reply, command)
+                return nil
+            }
+        } catch {
+            logger.error("a remembered request cannot be read", metadata: ["error": "\(error)"])
+            command.complete(.unavailable("the request's memory cannot be read"))
+            return nil
+        }
+        inFlight[id] = []
+        return Command(request: command.request, requestID: id, deadline: command.deadline) { [self] reply in
+            command.complete(reply)
+            for complete in inFlight.removeValue(forKey: id) ?? [] { complete(reply) }
+        }
+    }
+
+    private func join(_ id: RequestID, _ complete: @escaping (SlotReply) -> Void) {
+        guard let joined = inFlight[id], joined.count < environment.limits.joinedRetries else {
+            return complete(.unavailable("too many retries of one request"))
+        }
+        inFlight[id]?.append(complete)
+    }
+
+    private func answerAgain(_ remembered: Entry.RememberedReply, _ command: Command) {
+        switch remembered {
+        case .inline(let status, let body):
+            whenApplied(through: lastIndex) { failure in
+                command.complete(failure ?? .done(RestReply(status: status, body: body).encoded()))
+            }
+        case .reference(let status, let operation, let parameters):
+            guard let handler = environment.services.operations[operation] else {
+                return command.complete(.refused("no service knows the operation \(operation.prefix(64))"))
+            }
+            let request = RestRequest(operation: operation, parameters: parameters, actor: command.request.actor)
+            let read = Command(request: request, requestID: nil, deadline: command.deadline) { reply in
+                command.complete(SlotRuntime.with(status: status, reply))
+            }
+            run(read) { try handler(request, $0) }
+        case .pending:
+            // The first attempt wrote, and ended (with a restart) before its answer was known.
+            command.complete(.unavailable("the outcome of the first attempt is not known"))
+        }
+    }
+
+    /// The first answer's status, unless what it created is gone since.
+    private static func with(status: Int, _ reply: SlotReply) -> SlotReply {
+        guard case .done(let body) = reply, var answer = try? RestReply(decoding: body), answer.status < 300 else {
+            return reply
+        }
+        answer.status = status
+        return .done(answer.encoded())
+    }
+}
