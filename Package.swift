@@ -141,6 +141,12 @@ let package = Package(
             path: "ops/guildctl", swiftSettings: strict),
 
         tests("guildctl", ["guildctl"]),
+        // Durable commands a second of the slots' runtime alone: `swift build -c release --product slot-writes`.
+        .executableTarget(
+            name: "slot-writes",
+            dependencies: ["Slots", "Domain", "Routing", "Placement", "Identity", "Wire", logging, nioCore],
+            path: "Benchmarks/slot-writes", swiftSettings: strict),
+
         tests("Identity", ["Identity"]),
         tests("Wire", ["Wire", "Identity", nioCore], exclude: ["Vectors"]),
         tests("Placement", ["Placement", "Identity"]),

@@ -43,7 +43,7 @@ import Wire
             #expect((ready.data["guilds"] as? [[String: Any]])?.count == 1)
             #expect((ready.data["user"] as? [String: Any])?["id"] as? String == "77")
             #expect((ready.data["application"] as? [String: Any])?["id"] as? String == "77")
-            #expect(ready.data["resume_gateway_url"] as? String == "ws://127.0.0.1:\(gateway.port)")
+            #expect(ready.data["resume_gateway_url"] as? String == "ws://localhost")
             let guild = try await client.next()
             #expect(guild.type == "GUILD_CREATE")
             #expect(guild.sequence == 2)
@@ -134,6 +134,31 @@ import Wire
             for number in 0..<10 { guildNode.emit(World.message("\(expected + number)")) }
         }
         await first.stop()
+        await second.stop()
+    }
+
+    @Test func aSessionIsFoundWhenTheGatewayThatMadeItHasRestarted() async throws {
+        let guildNode = FakeGuildNode()
+        guildNode.add(World.user(), tokenID: World.botToken.tokenID)
+        guildNode.add(World.snapshot())
+        let names = ["gateway-1", "gateway-2"]
+        let first = try await TestGateway.start("gateway-1", at: guildNode, among: names)
+        let second = try await TestGateway.start("gateway-2", at: guildNode, among: names)
+        let (client, session) = try await first.identified()
+        try await client.cut()
+        let moved = try await TestClient(port: second.port)
+        _ = try await moved.next()
+        try await moved.send(World.resume(session, sequence: 2))
+        #expect(try await moved.next().type == "RESUMED")
+        await first.stop()
+        let restarted = try await TestGateway.start("gateway-1", at: guildNode, among: names)
+        try await moved.cut()
+        guildNode.emit(World.message("meanwhile"))
+        let back = try await TestClient(port: restarted.port)
+        _ = try await back.next()
+        try await back.send(World.resume(session, sequence: 3))
+        #expect(try await back.next("MESSAGE_CREATE").data["content"] as? String == "meanwhile")
+        await restarted.stop()
         await second.stop()
     }
 
@@ -287,5 +312,29 @@ import Wire
         #expect(try await again.next("MESSAGE_CREATE").data["content"] as? String == "while away")
         await drained
         await second.stop()
+    }
+
+    @Test func requestedMembersComeInChunksWithTheNonce() async throws {
+        try await withGateway { gateway, guildNode in
+            let members = (0..<2500).map { World.member(UserID(rawValue: 10_000 + $0)) }
+            guildNode.update(World.guild) { $0.members += members }
+            let (client, _) = try await gateway.identified()
+            let all = #"{"op":8,"d":{"guild_id":"\#(World.guild)","query":"","limit":0,"nonce":"abc"}}"#
+            try await client.send(all)
+            var seen = 0
+            for index in 0..<3 {
+                let chunk = try await client.next("GUILD_MEMBERS_CHUNK")
+                #expect(chunk.data["nonce"] as? String == "abc")
+                #expect(chunk.data["chunk_index"] as? Int == index)
+                #expect(chunk.data["chunk_count"] as? Int == 3)
+                seen += (chunk.data["members"] as? [Any])?.count ?? 0
+            }
+            #expect(seen == 2502)
+            try await client.send(all)
+            #expect(try await client.next().type == "RATE_LIMITED")
+            try await client.send(#"{"op":8,"d":{"guild_id":"\#(World.guild)","query":"USER1000","limit":5}}"#)
+            let found = try await client.next("GUILD_MEMBERS_CHUNK")
+            #expect((found.data["members"] as? [Any])?.count == 5)
+        }
     }
 }

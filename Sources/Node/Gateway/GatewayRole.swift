@@ -14,7 +14,7 @@ import Wire
 /// The gateway role of a node: clients' WebSockets on libuv loops, their sessions, and the streams that feed them.
 ///
 /// A client comes over the gateway's own listener, or is passed on by a router of this machine. Its loop asks the
-/// user's slot about the token, attaches the session to the user and their guilds by way of the one ``EventHub``, and
+/// user's slot about the token, attaches the session to the user and their guilds by way of the one ``RootStreams``, and
 /// from then on turns events into deliveries. Nothing but batches passes between threads.
 public final class GatewayRole: NodeRole {
     /// How long a user's slot may take to judge a token.
@@ -32,7 +32,7 @@ public final class GatewayRole: NodeRole {
     private let metrics = GatewayMetrics()
 
     private struct Running {
-        var hub: EventHub
+        var streams: RootStreams
         var loops: [ClientLoop]
         var tasks: [Task<Void, Never>]
         var stopped: [AsyncStream<Void>]
@@ -58,33 +58,33 @@ public final class GatewayRole: NodeRole {
         }
         record.socketPath = settings.socketPath
         record.clientURL = settings.clientURL ?? "ws://\(settings.host):\(listener.port)"
-        let hub = EventHub(
+        let streams = RootStreams(
             node: services.node, client: services.client, view: services.view,
             eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: services.logger)
-        let context = makeContext(services, hub: hub, resumeURL: record.clientURL)
+        let context = makeContext(services, streams: streams)
         let loops = (0..<settings.loops).map { ClientLoop(number: $0, context: context) }
         let acceptor = ClientAcceptor(
             clientListener: listener.descriptor, socketListener: socketListener, socketPath: settings.socketPath,
             loops: loops, logger: services.logger)
-        var tasks = await hub.start(loops)
-        pulls.serve(hub)
+        var tasks = await streams.start(loops)
+        pulls.serve(streams)
         var stopped: [AsyncStream<Void>] = []
         for loop in loops {
             let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
             stopped.append(stream)
             loop.start(acceptor: loop.number == 0 ? acceptor : nil) { continuation.finish() }
         }
-        tasks.append(Task { [metrics] in await GatewayRole.measure(loops, hub, metrics) })
-        let running = Running(hub: hub, loops: loops, tasks: tasks, stopped: stopped)
+        tasks.append(Task { [metrics] in await GatewayRole.measure(loops, streams, metrics) })
+        let running = Running(streams: streams, loops: loops, tasks: tasks, stopped: stopped)
         self.running.withLock { $0 = running }
         services.logger.info(
             "gateway listens", metadata: ["url": "\(record.clientURL)", "socket": "\(settings.socketPath)"])
     }
 
-    private func makeContext(_ services: NodeServices, hub: EventHub, resumeURL: String) -> LoopContext {
+    private func makeContext(_ services: NodeServices, streams: RootStreams) -> LoopContext {
         let members = MemberSource(slots: services.slots)
         return LoopContext(
-            node: services.node, settings: settings, resumeURL: resumeURL, tokenSecret: services.tokenSecret,
+            node: services.node, settings: settings, tokenSecret: services.tokenSecret,
             logger: services.logger, metrics: metrics,
             authenticate: { token, loop, connection in
                 Task {
@@ -96,7 +96,7 @@ public final class GatewayRole: NodeRole {
                     loop.post(.authenticated(connection: connection, reply))
                 }
             },
-            resume: { hub.resume($0, $1, loop: $2, connection: $3) },
+            resume: { streams.resume($0, $1, loop: $2, connection: $3) },
             requestMembers: { request, loop in
                 Task {
                     let chunks = await members.chunks(request)
@@ -104,14 +104,14 @@ public final class GatewayRole: NodeRole {
                         .dispatches(session: request.session, type: "GUILD_MEMBERS_CHUNK", payloads: chunks))
                 }
             },
-            follow: { hub.enqueue($0, loop: $1) },
-            sessionBegan: { hub.sessionBegan($0, loop: $1) },
-            sessionEnded: { hub.sessionEnded($0, loop: $1) })
+            follow: { streams.enqueue($0, loop: $1) },
+            sessionBegan: { streams.sessionBegan($0, loop: $1) },
+            sessionEnded: { streams.sessionEnded($0, loop: $1) })
     }
 
-    private static func measure(_ loops: [ClientLoop], _ hub: EventHub, _ metrics: GatewayMetrics) async {
+    private static func measure(_ loops: [ClientLoop], _ streams: RootStreams, _ metrics: GatewayMetrics) async {
         while !Task.isCancelled {
-            metrics.record(await count(loops), followedRoots: await hub.followedRoots)
+            metrics.record(await count(loops), followedRoots: await streams.followedRoots)
             try? await Task.sleep(for: .seconds(1))
         }
     }
@@ -149,15 +149,15 @@ public final class GatewayRole: NodeRole {
         }
         for loop in running.loops { loop.post(.stop) }
         for stream in running.stopped { for await _ in stream {} }
-        await running.hub.stop()
+        await running.streams.stop()
     }
 }
 
-/// Serves `pullSession` from the moment that the hub runs.
+/// Serves `pullSession` from the moment that the streams runs.
 private final class PullRelay: CallHandler {
     private let handler = Mutex<PullSessionHandler?>(nil)
 
-    func serve(_ hub: EventHub) { handler.withLock { $0 = PullSessionHandler(hub: hub) } }
+    func serve(_ streams: RootStreams) { handler.withLock { $0 = PullSessionHandler(streams: streams) } }
 
     func handle(_ call: InboundCall) async throws(CallFailure) -> ByteBuffer {
         guard let handler = handler.withLock({ $0 }) else { throw .refused("the gateway is starting") }

@@ -163,6 +163,9 @@ public final class SlotNode: Sendable {
         await host(call.slot).perform(call, deadline: deadline)
     }
 
+    /// Takes gateways' event streams.
+    public var eventStreams: any StreamAcceptor { EventStreams { self } }
+
     func streamRequest(_ request: EventStreamRequest, from stream: any TransportStream) {
         host(request.root.slot).streamRequest(request, from: stream)
     }
@@ -234,7 +237,9 @@ public final class SlotNode: Sendable {
         } catch {
             environment.logger.error("the state is not flushed", metadata: ["error": "\(error)"])
         }
-        try? await maintenance.shutdownGracefully()
         try? await group.shutdownGracefully()
+        // Nothing that could touch the store runs any more.
+        environment.store.close()
+        try? await maintenance.shutdownGracefully()
     }
 }

@@ -77,4 +77,6 @@ public final class LogStore: Sendable {
         }
         return entry
     }
+
+    func close() { database.close() }
 }

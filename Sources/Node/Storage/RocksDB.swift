@@ -1,11 +1,12 @@
 import CRocksDB
 import Foundation
+import Synchronization
 
 /// One open RocksDB instance and its column families.
 ///
 /// `@unchecked Sendable`: a `rocksdb_t` and its family handles may be used from many threads at once (RocksDB,
-/// "Basic operations: concurrency"); the pointers are set once, before the value is shared, and freed in ``deinit``,
-/// when nobody holds it any more. Iterators and snapshots keep it alive.
+/// "Basic operations: concurrency"); the pointers are set once, before the value is shared, and freed once,
+/// when nobody uses it any more. Iterators and snapshots keep it alive.
 final class RocksDB: @unchecked Sendable {
     let handle: OpaquePointer
     let families: [OpaquePointer]
@@ -13,6 +14,7 @@ final class RocksDB: @unchecked Sendable {
     let readOptions: OpaquePointer
     /// Reads only what has reached SST files, not memtables (`kPersistedTier`).
     let persistedReadOptions: OpaquePointer
+    private let closed = Atomic(false)
 
     /// - Parameter families: names and options, in the order of ``families``; `default` must be among them.
     /// - Throws: ``StorageFailure/rocksDB(_:)``.
@@ -39,7 +41,13 @@ final class RocksDB: @unchecked Sendable {
         rocksdb_readoptions_set_read_tier(persistedReadOptions, 2)
     }
 
-    deinit {
+    deinit { close() }
+
+    var isClosed: Bool { closed.load(ordering: .acquiring) }
+
+    /// Closes the instance before its time. The caller knows that nobody reads or writes any more.
+    func close() {
+        guard !closed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         rocksdb_readoptions_destroy(readOptions)
         rocksdb_readoptions_destroy(persistedReadOptions)
         rocksdb_writeoptions_destroy(writeOptions)

@@ -23,7 +23,7 @@ public final class StateSnapshot: CommittedReader, @unchecked Sendable {
 
     deinit {
         rocksdb_readoptions_destroy(options)
-        rocksdb_release_snapshot(database.handle, snapshot)
+        if !database.isClosed { rocksdb_release_snapshot(database.handle, snapshot) }
     }
 
     public func get(_ family: Family, _ key: [UInt8]) throws -> ByteBuffer? {

@@ -137,4 +137,6 @@ public final class StateStore: Sendable {
             throw .file(path: checkpointFolder, reason: "\(error)")
         }
     }
+
+    func close() { database.close() }
 }

@@ -21,4 +21,10 @@ public struct Store: Sendable {
         log = try LogStore(path: folder + "/log", limits: limits)
         state = try StateStore(path: folder + "/state", limits: limits)
     }
+
+    /// Flushes the state and closes both instances. The caller knows that nobody uses them any more.
+    public func close() {
+        state.close()
+        log.close()
+    }
 }

@@ -35,6 +35,9 @@ final class ClientConnection: SessionSink {
     var phase = Phase.handshake(ByteBuffer())
     var encoding = OutputEncoding.text
     var version = 10
+    /// READY's `resume_gateway_url`: the way that the client came. By a router it comes to a gateway that lives,
+    /// also when this one is gone.
+    var resumeURL = ""
     var pending: [Pending] = []
     var isDirty = false
     var session: Session?
@@ -114,6 +117,7 @@ final class ClientConnection: SessionSink {
         phase = .open(
             WebSocketEndpoint(maximumMessageBytes: ProtocolMachine.maximumPayloadBytes), ProtocolMachine(now: loop.now))
         if let (code, reason) = parameters.refusal { return close(code.rawValue, reason) }
+        resumeURL = (request.isForwardedSecure ? "wss://" : "ws://") + request.host
         encoding = parameters.encoding
         version = parameters.version
         send(.payload(ProtocolMachine.hello))

@@ -51,6 +51,7 @@ extension ClientLoop {
                 version: connection.version, shard: identify.shard?[0] ?? 0, shardCount: identify.shard?[1] ?? 1,
                 isSharded: identify.shard != nil, largeThreshold: min(max(identify.largeThreshold ?? 50, 50), 250)))
         session.sink = connection
+        session.resumeURL = connection.resumeURL
         connection.session = session
         connection.withMachine {
             $0.attached()

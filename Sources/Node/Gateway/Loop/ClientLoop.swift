@@ -57,7 +57,7 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
     func start(acceptor: ClientAcceptor?, onStopped: @escaping @Sendable () -> Void) {
         self.acceptor = acceptor
         self.onStopped = onStopped
-        host = SessionHost(source: self, resumeURL: context.resumeURL)
+        host = SessionHost(source: self)
         host.sessionEnded = { [context, number] in context.sessionEnded($0, number) }
         // These fail only when the process has no memory or no descriptors at its very start.
         precondition(uv_loop_init(uv) == 0, "libuv has no loop")

@@ -7,7 +7,6 @@ import Wire
 struct LoopContext: Sendable {
     var node: NodeID
     var settings: GatewaySettings
-    var resumeURL: String
     var tokenSecret: TokenSecret
     var logger: Logger
     var metrics: GatewayMetrics

@@ -12,6 +12,8 @@ struct ProtocolMachine {
     static let heartbeatInterval = 41_250
     /// Without a heartbeat for so long, the session has timed out.
     static let silence = TimeAmount.seconds(60)
+    /// Without a heartbeat for so long, the client is asked for one.
+    static let patience = TimeAmount.seconds(50)
     /// A connection must have a session after this time, whatever it sends.
     static let identification = TimeAmount.seconds(60)
     static let payloadLimit = 120
@@ -74,6 +76,7 @@ struct ProtocolMachine {
     private var phase = Phase.unidentified
     private var unidentifiedSince: NIODeadline
     private var lastHeartbeat: NIODeadline
+    private var isHeartbeatRequested = false
     private var windowStart: NIODeadline
     private var windowCount = 0
 
@@ -104,6 +107,7 @@ struct ProtocolMachine {
         switch message {
         case .heartbeat(let sequence):
             lastHeartbeat = now
+            isHeartbeatRequested = false
             return sequence.map { .acknowledged($0) } ?? .send(ProtocolMachine.heartbeatACK)
         case .identify(let identify):
             guard case .unidentified = phase else { return close(.alreadyAuthenticated) }
@@ -139,8 +143,13 @@ struct ProtocolMachine {
         case .closed: return nil
         case .unidentified where now - unidentifiedSince >= ProtocolMachine.identification:
             return close(.sessionTimedOut)
-        default: return now - lastHeartbeat >= ProtocolMachine.silence ? close(.sessionTimedOut) : nil
+        default: break
         }
+        let silence = now - lastHeartbeat
+        if silence >= ProtocolMachine.silence { return close(.sessionTimedOut) }
+        guard silence >= ProtocolMachine.patience, !isHeartbeatRequested else { return nil }
+        isHeartbeatRequested = true
+        return .send(ProtocolMachine.heartbeatRequest)
     }
 
     /// IDENTIFY or RESUME succeeded.

@@ -59,6 +59,8 @@ final class Session {
     /// READY, or after a move the attachment to the user's events, is still to come.
     var isReady = false
     weak var sink: (any SessionSink)?
+    /// READY's `resume_gateway_url`.
+    var resumeURL = ""
     /// Since when no client is connected.
     var detachedAt: NIODeadline?
     /// Guilds of which all members were asked for, with the time: once in 30 s.

@@ -37,7 +37,6 @@ final class SessionHost {
     static let viewIntents = Intents.guilds | Intents.guildMembers
 
     unowned let source: any RootSource
-    let resumeURL: String
     private(set) var sessions: [SessionID: Session] = [:]
     var roots: [RootEntity: FollowedRoot] = [:]
     private var pending: [UInt64: (session: SessionID, root: RootEntity)] = [:]
@@ -47,10 +46,7 @@ final class SessionHost {
     /// Called when a session ends here for good or moves away.
     var sessionEnded: (SessionID) -> Void = { _ in }
 
-    init(source: any RootSource, resumeURL: String) {
-        self.source = source
-        self.resumeURL = resumeURL
-    }
+    init(source: any RootSource) { self.source = source }
 
     // MARK: Sessions
 
@@ -161,7 +157,7 @@ final class SessionHost {
                 return
             }
             let payload = SessionPayloads.ready(
-                snapshot, for: session.identity, guilds: guilds, resumeURL: resumeURL)
+                snapshot, for: session.identity, guilds: guilds, resumeURL: session.resumeURL)
             session.dispatch(Dispatch(type: "READY", payload: payload), now: now)
             for guild in guilds {
                 session.guilds[guild] = .attaching(after: nil)

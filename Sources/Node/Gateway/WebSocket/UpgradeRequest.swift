@@ -13,8 +13,10 @@ public struct UpgradeRequest: Hashable, Sendable {
     public var query: [String: String]
     /// The answer's `Sec-WebSocket-Accept`.
     public var accept: String
-    /// The client's address as proxies name it.
-    public var forwardedFor: String?
+    /// The address that the client knows the gateway by, a router's or a proxy's if it came through one.
+    public var host: String
+    /// A proxy before us says that the client's side of it is TLS.
+    public var isForwardedSecure: Bool
 
     /// A request that opens no WebSocket; answered in HTTP, then closed.
     public struct Refusal: Error, Hashable, Sendable {
@@ -93,7 +95,8 @@ public struct UpgradeRequest: Hashable, Sendable {
         let target = requestLine[1].split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         path = String(target[0])
         query = target.count > 1 ? UpgradeRequest.parse(query: target[1]) : [:]
-        forwardedFor = fields["x-forwarded-for"]
+        self.host = host
+        isForwardedSecure = ["https", "wss"].contains(fields["x-forwarded-proto"]?.lowercased())
         // RFC 6455 §1.3: SHA-1 of the key and this GUID.
         let digest = Insecure.SHA1.hash(data: Data((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))
         accept = Data(digest).base64EncodedString()

@@ -6,7 +6,7 @@ import Routing
 import Transport
 import Wire
 
-/// A loop as the hub sees it; callable from any thread.
+/// A loop as ``RootStreams`` sees it; callable from any thread.
 protocol LoopPost: AnyObject, Sendable {
     func post(_ message: LoopMessage)
 }
@@ -38,9 +38,11 @@ enum LoopMessage: Sendable {
 
 /// The shell of ``RootFollower`` on one NIO event loop: it opens the streams to guild nodes, and knows where sessions
 /// are.
-actor EventHub {
+actor RootStreams {
     /// How many gateways a RESUME follows a session through.
     static let maximumHops = 8
+    /// How many gateways are asked for a session when the one that made it does not know.
+    static let maximumAsked = 32
     static let pullDeadline = TimeAmount.seconds(5)
 
     private nonisolated let eventLoop: any EventLoop
@@ -182,7 +184,8 @@ actor EventHub {
         let address = NodeAddress(node: node, host: record.host, port: record.port)
         Task { [client] in
             let stream = try? await client.openStream(
-                .events, body: ByteBuffer(), to: address, lane: .event, receiver: HubReceiver(hub: self, node: node))
+                .events, body: ByteBuffer(), to: address, lane: .event,
+                receiver: RootStreamReceiver(streams: self, node: node))
             self.opened(node, stream)
         }
     }
@@ -212,30 +215,36 @@ actor EventHub {
     private func answer(_ message: LoopMessage, loop: Int) { loops[loop].post(message) }
 
     private func pull(_ id: SessionID, _ token: Token, loop: Int) async -> SessionRecord? {
-        var target: NodeID
+        var next: NodeID?
         switch directory.place(of: id) {
         case .loop(let owner)?: return await export(id, token, from: owner)
-        case .moved(let taker)?: target = taker
-        case nil:
-            guard id.origin != node else { return nil }
-            target = id.origin
+        case .moved(let taker)?: next = taker
+        case nil: next = id.origin
         }
         let body = PullSessionRequest(id: id, token: token, taker: node).encoded()
-        for _ in 0..<EventHub.maximumHops {
-            guard target != node, let record = view.node(target) else { return nil }
-            let address = NodeAddress(node: target, host: record.host, port: record.port)
-            guard
-                let answer = try? await client.call(
-                    .pullSession, body: body, to: address, lane: .request, deadline: .now() + EventHub.pullDeadline),
-                let reply = try? PullSessionReply(decoding: answer)
-            else { return nil }
-            switch reply {
-            case .session(let record): return record
-            case .moved(let next): target = next
-            case .unknown: return nil
+        var asked: Set<NodeID> = [node]
+        while let target = next, asked.count <= RootStreams.maximumHops, asked.insert(target).inserted {
+            next = nil
+            switch await ask(target, body) {
+            case .session(let record)?: return record
+            case .moved(let taker)?: next = taker
+            case .unknown?, nil: break
             }
         }
+        // Where the session began nobody knows of it any more, since that gateway has restarted: it may be at any.
+        let others = view.nodes.filter { $0.roles.contains(.gateway) && !asked.contains($0.id) }
+        for other in others.prefix(RootStreams.maximumAsked) {
+            if case .session(let record)? = await ask(other.id, body) { return record }
+        }
         return nil
+    }
+
+    private func ask(_ target: NodeID, _ body: ByteBuffer) async -> PullSessionReply? {
+        guard let record = view.node(target) else { return nil }
+        let address = NodeAddress(node: target, host: record.host, port: record.port)
+        let answer = try? await client.call(
+            .pullSession, body: body, to: address, lane: .request, deadline: .now() + RootStreams.pullDeadline)
+        return answer.flatMap { try? PullSessionReply(decoding: $0) }
     }
 
     private func export(_ id: SessionID, _ token: Token, from loop: Int) async -> SessionRecord? {
@@ -258,8 +267,8 @@ actor EventHub {
 }
 
 /// Receives one stream's items on its connection's event loop.
-private struct HubReceiver: StreamReceiver {
-    let hub: EventHub
+private struct RootStreamReceiver: StreamReceiver {
+    let streams: RootStreams
     let node: NodeID
 
     func received(_ item: ByteBuffer, on stream: any TransportStream) {
@@ -267,21 +276,21 @@ private struct HubReceiver: StreamReceiver {
             stream.close("an item that cannot be read")
             return
         }
-        hub.received(decoded, from: node)
+        streams.received(decoded, from: node)
         stream.consumed(1)
     }
 
-    func closed(_ reason: String, on stream: any TransportStream) { hub.closed(node, stream, reason) }
+    func closed(_ reason: String, on stream: any TransportStream) { streams.closed(node, stream, reason) }
 }
 
 /// Serves `pullSession`.
 struct PullSessionHandler: CallHandler {
-    let hub: EventHub
+    let streams: RootStreams
 
     func handle(_ call: InboundCall) async throws(CallFailure) -> ByteBuffer {
         guard let request = try? PullSessionRequest(decoding: call.body) else {
             throw .refused("not a PullSessionRequest")
         }
-        return await hub.give(request).encoded()
+        return await streams.give(request).encoded()
     }
 }

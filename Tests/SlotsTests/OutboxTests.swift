@@ -1,0 +1,80 @@
+import Identity
+import NIOCore
+import Slots
+import Testing
+import Wire
+
+@Suite struct OutboxTests {
+    static let other = Slot(truncating: 300)
+
+    static func limits() -> SlotLimits {
+        var limits = SlotLimits()
+        limits.outboxBatch = 8
+        limits.outboxFirstPause = .milliseconds(2)
+        return limits
+    }
+
+    @Test func effectsAreAppliedOnceAndInOrderAlthoughAnswersAreLost() async throws {
+        let folder = try TemporaryFolder()
+        let node = try await TestNode(folder.path, slots: [TestNode.slot, Self.other], limits: Self.limits())
+        node.caller.losses.withLock { $0 = 5 }
+        _ = try await node.text("send", ["slot": "300"], body: "100")
+        #expect(try await node.reaches("effects", 100, slot: Self.other))
+        #expect(try await node.counter("disorder", slot: Self.other) == 0)
+        // More follow, and the first are not applied again.
+        _ = try await node.text("send", ["slot": "300"], body: "10")
+        #expect(try await node.reaches("effects", 110, slot: Self.other))
+        #expect(try await node.counter("disorder", slot: Self.other) == 0)
+        await node.close()
+    }
+
+    @Test func aSlotSendsToItself() async throws {
+        let folder = try TemporaryFolder()
+        let node = try await TestNode(folder.path, limits: Self.limits())
+        _ = try await node.text("send", ["slot": "7"], body: "5")
+        #expect(try await node.reaches("effects", 5))
+        await node.close()
+    }
+
+    @Test func whatWasNotDeliveredGoesOutAfterARestart() async throws {
+        let folder = try TemporaryFolder()
+        let before = try await TestNode(folder.path, limits: Self.limits())
+        // The destination is not served: deliveries fail.
+        _ = try await before.text("send", ["slot": "300"], body: "20")
+        await before.close()
+        let after = try await TestNode(
+            folder.path, epoch: 2, slots: [TestNode.slot, Self.other], limits: Self.limits())
+        #expect(try await after.reaches("effects", 20, slot: Self.other))
+        // Numbers go on where they were: a new effect is not taken for an old one.
+        _ = try await after.text("send", ["slot": "300"], body: "1")
+        #expect(try await after.reaches("effects", 21, slot: Self.other))
+        #expect(try await after.counter("disorder", slot: Self.other) == 0)
+        await after.close()
+    }
+
+    @Test func aDeliveryWithAGapIsNotApplied() async throws {
+        let folder = try TemporaryFolder()
+        let node = try await TestNode(folder.path)
+        let delivery = OutboxDelivery(source: Self.other, incarnation: 4, first: 2, effects: [ByteBuffer()])
+        let reply = await node.node.perform(
+            SlotCall(slot: TestNode.slot, epoch: .zero, requestID: nil, kind: .outbox, body: delivery.encoded()),
+            deadline: .now() + .seconds(5))
+        guard case .unavailable = reply else {
+            Issue.record("\(reply)")
+            return
+        }
+        #expect(try await node.counter("effects") == 0)
+        await node.close()
+    }
+
+    @Test func workGoesStepByStepAndOnAfterARestart() async throws {
+        let folder = try TemporaryFolder()
+        let before = try await TestNode(folder.path)
+        _ = try await before.text("work", body: "2000")
+        #expect(try await before.counter("steps") < 2000)
+        await before.close()
+        let after = try await TestNode(folder.path, epoch: 2)
+        #expect(try await after.reaches("steps", 2000))
+        await after.close()
+    }
+}

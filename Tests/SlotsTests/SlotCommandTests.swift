@@ -1,0 +1,137 @@
+import Identity
+import NIOCore
+import Slots
+import Storage
+import Testing
+import Wire
+
+@Suite struct SlotCommandTests {
+    @Test func concurrentReadModifyWritesLoseNothingAndIDsAreUnique() async throws {
+        let folder = try TemporaryFolder()
+        let node = try await TestNode(folder.path)
+        let answers = try await withThrowingTaskGroup(of: [String].self) { tasks in
+            for _ in 0..<16 {
+                tasks.addTask {
+                    var answers: [String] = []
+                    for _ in 0..<50 { answers.append(try await node.text("increment", ["name": "a"])) }
+                    return answers
+                }
+            }
+            return try await tasks.reduce(into: []) { $0 += $1 }
+        }
+        #expect(Set(answers.map { $0.split(separator: " ")[0] }).count == 800)
+        #expect(Set(answers.map { $0.split(separator: " ")[1] }).count == 800)
+        #expect(try await node.counter("a") == 800)
+        #expect(try await node.text("count_messages") == "800")
+        await node.close()
+    }
+
+    @Test func aCommandThatThrowsLeavesNothingBehind() async throws {
+        let folder = try TemporaryFolder()
+        let node = try await TestNode(folder.path)
+        _ = try await node.text("fail_after_write", ["name": "a"], status: 403)
+        #expect(try await node.counter("a") == 0)
+        #expect(try await node.text("cached") == "")
+        await node.close()
+    }
+
+    @Test func aFaultIsAnsweredWith500AndTheSlotGoesOn() async throws {
+        let folder = try TemporaryFolder()
+        let node = try await TestNode(folder.path)
+        _ = try await node.text("break", status: 500)
+        #expect(try await node.text("increment", ["name": "a"]).hasPrefix("1 "))
+        await node.close()
+    }
+
+    @Test func offloadedWorkComesBackAsASecondCommand() async throws {
+        let folder = try TemporaryFolder()
+        let node = try await TestNode(folder.path)
+        #expect(try await node.text("offload", body: "abc") == "cba")
+        #expect(try await node.counter("offloaded") == 1)
+        await node.close()
+    }
+
+    @Test func aWaitingCommandAnswersAfterTheCommitThatItWaitsFor() async throws {
+        let folder = try TemporaryFolder()
+        let node = try await TestNode(folder.path)
+        async let answer = node.text("wait", ["name": "a"], body: "3", id: node.requestID())
+        #expect(try await node.reaches("waiters", 1))
+        for _ in 0..<3 { _ = try await node.text("increment", ["name": "a"]) }
+        #expect(try await answer == "reached 3")
+        await node.close()
+    }
+
+    @Test func aWaitingCommandEndsAtItsDeadline() async throws {
+        let folder = try TemporaryFolder()
+        let node = try await TestNode(folder.path)
+        let reply = await node.perform("wait", ["name": "a"], body: "3", deadline: .milliseconds(50))
+        #expect(reply == .unavailable("another slot did not answer in time"))
+        await node.close()
+    }
+
+    @Test func slotsThatAreNotHereAreAnsweredWithTheMapsEpoch() async throws {
+        let folder = try TemporaryFolder()
+        let node = try await TestNode(folder.path)
+        let elsewhere = Slot(truncating: 9)
+        node.view.held.withLock {
+            $0[elsewhere] = .init(
+                slot: elsewhere, epoch: Epoch(rawValue: 12), primary: NodeID(rawValue: "other")!, inSync: [])
+        }
+        #expect(await node.perform("get", slot: elsewhere) == .moved(Epoch(rawValue: 12)))
+        // A slot that is given up answers so too.
+        await node.node.close(TestNode.slot, epoch: Epoch(rawValue: 5))
+        node.view.held.withLock { $0[TestNode.slot] = nil }
+        #expect(await node.perform("get") == .moved(.zero))
+        await node.close()
+    }
+
+    @Test func moreCommandsThanTheBoundAreRefusedAndNoneIsLost() async throws {
+        let folder = try TemporaryFolder()
+        var limits = SlotLimits()
+        limits.pendingCommands = 4
+        let node = try await TestNode(folder.path, limits: limits)
+        let replies = await withTaskGroup(of: SlotReply.self) { tasks in
+            for _ in 0..<200 { tasks.addTask { await node.perform("increment", ["name": "a"]) } }
+            return await tasks.reduce(into: []) { $0.append($1) }
+        }
+        let done = replies.count { if case .done = $0 { true } else { false } }
+        let refused = replies.count { $0 == .unavailable("too many commands wait in the slot") }
+        #expect(done + refused == 200)
+        #expect(refused > 0)
+        #expect(try await node.counter("a") == done)
+        await node.close()
+    }
+
+    @Test func unknownOperationsAndBrokenBodiesAreRefused() async throws {
+        let folder = try TemporaryFolder()
+        let node = try await TestNode(folder.path)
+        guard case .refused = await node.perform("no_such_operation") else {
+            Issue.record("an unknown operation was not refused")
+            return
+        }
+        let broken = SlotCall(
+            slot: TestNode.slot, epoch: .zero, requestID: nil, kind: .rest, body: ByteBuffer(bytes: [255, 255]))
+        guard case .refused = await node.node.perform(broken, deadline: .now() + .seconds(5)) else {
+            Issue.record("a broken body was not refused")
+            return
+        }
+        await node.close()
+    }
+
+    @Test func anEpochThatIsNotNewIsRefused() async throws {
+        let folder = try TemporaryFolder()
+        let node = try await TestNode(folder.path, epoch: 3)
+        await node.close()
+        await #expect(throws: StorageFailure.self) { try await TestNode(folder.path, epoch: 3) }
+    }
+
+    @Test func aDrainedNodeKeepsEverything() async throws {
+        let folder = try TemporaryFolder()
+        let first = try await TestNode(folder.path)
+        for _ in 0..<10 { _ = try await first.text("increment", ["name": "a"]) }
+        await first.close()
+        let second = try await TestNode(folder.path, epoch: 2)
+        #expect(try await second.counter("a") == 10)
+        await second.close()
+    }
+}
