@@ -36,7 +36,10 @@ import Wire
             cost: .forTests, saltLength: PasswordHash.saltLength, digestLength: PasswordHash.digestLength)
         for login in ["ann", "ann@example.org", "bea", "nobody", "nobody@example.org"] {
             let derivations = Mutex<[PasswordHash.Derivation]>([])
-            try PasswordHash.$observer.withValue({ done in derivations.withLock { $0.append(done) } }) {
+            let observer: @Sendable (PasswordHash.Derivation) -> Void = { done in
+                derivations.withLock { $0.append(done) }
+            }
+            try PasswordHash.$observer.withValue(observer) {
                 let reply = try cluster.logIn(login, "battery staple")
                 #expect(reply.fault("login") == "INVALID_LOGIN")
             }
