@@ -142,6 +142,11 @@ let package = Package(
             dependencies: ["Slots", "Domain", "Routing", "Placement", "Identity", "Wire", logging, nioCore],
             path: "Benchmarks/slot-writes", swiftSettings: strict),
 
+        // What Autobahn's fuzzing client talks to: the gateway's WebSocket core as an echo server.
+        .executableTarget(
+            name: "websocket-echo", dependencies: ["Gateway", nioCore, nioPosix], path: "Tests/Autobahn/echo",
+            swiftSettings: strict),
+
         tests("Identity", ["Identity"]),
         tests("Wire", ["Wire", "Identity", nioCore], exclude: ["Vectors"]),
         tests("Placement", ["Placement", "Identity"]),
@@ -165,7 +170,8 @@ let package = Package(
         tests(
             "Gateway",
             [
-                "Gateway", "CZlib", "Coordination", "Domain", "Identity", "Operations", "Placement", "Routing", "Transport",
+                "Gateway", "CZlib", "Coordination", "Domain", "Identity", "Operations", "Placement", "Routing",
+                "Transport",
                 "Wire", logging, nioCore, nioPosix,
             ]),
         tests(
