@@ -125,11 +125,6 @@ let package = Package(
             ],
             path: "Sources/Router/guildhall-router", swiftSettings: strict),
 
-        // What the Autobahn suite's own program is run against.
-        .executableTarget(
-            name: "websocket-echo", dependencies: ["Gateway", nioCore, nioPosix], path: "Tests/WebSocketEcho",
-            swiftSettings: strict),
-
         // The operator's CLI.
         .executableTarget(
             name: "guildctl",

@@ -11,6 +11,8 @@ from harness.cluster import PROGRAMS, REPOSITORY
 
 ENVIRONMENT = REPOSITORY / ".build-venv-autobahn"
 REQUIREMENTS = REPOSITORY / "Tests" / "Autobahn" / "requirements.txt"
+# The last that makes environments of Python 2.7.
+VIRTUALENV = "virtualenv==20.15.1"
 # 8 is reserved; 11 is empty; 12 and 13 are about the compression extension, which Discord's gateway does not have.
 GROUPS = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*"]
 INSTALL_LIMIT = 300
@@ -34,9 +36,12 @@ def _python():
     raise Unavailable("there is no Python 2.7 (looked for $PYTHON27, python2.7 and ~/.pyenv/versions/2.7*)")
 
 
-def _run(*command):
+def _run(*command, **variables):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_LIMIT, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=INSTALL_LIMIT, stdin=subprocess.DEVNULL,
+            env={**clean, **variables})
     except subprocess.TimeoutExpired:
         raise Unavailable(f"{' '.join(map(str, command))} took more than {INSTALL_LIMIT} s") from None
     if done.returncode != 0:
@@ -50,7 +55,9 @@ def install():
     if not stamp.exists() or not filecmp.cmp(stamp, REQUIREMENTS, shallow=False):
         python = _python()
         shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-        _run(python, "-m", "virtualenv", "--quiet", ENVIRONMENT)
+        tool = ENVIRONMENT / "tool"
+        _run(python, "-m", "pip", "install", "--quiet", "--target", tool, VIRTUALENV)
+        _run(python, "-m", "virtualenv", "--quiet", ENVIRONMENT, PYTHONPATH=str(tool))
         _run(ENVIRONMENT / "bin" / "pip", "install", "--quiet", "--requirement", REQUIREMENTS)
         shutil.copy(REQUIREMENTS, stamp)
     return ENVIRONMENT / "bin" / "wstest"
