@@ -27,7 +27,7 @@ extension EmbeddedCoordinator {
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct CoordinatorDiskTests {
+@Suite(.timeLimit(.minutes(5))) struct CoordinatorDiskTests {
     /// Writes `count` keys and closes.
     private func fill(_ folder: Folder, _ count: Int) async throws {
         let coordinator = try EmbeddedCoordinator(directory: folder.path)
@@ -58,16 +58,21 @@ extension EmbeddedCoordinator {
 
     @Test func leasesSurviveARestartWithTheirFullTime() async throws {
         let folder = Folder()
-        let first = try EmbeddedCoordinator(directory: folder.path)
-        let lease = try await first.grantLease(.milliseconds(400))
+        var settings = EmbeddedCoordinator.Settings()
+        // The clock's jumps are no stalls.
+        settings.longestStall = .seconds(86_400)
+        let clock = ManualClock()
+        let first = try EmbeddedCoordinator(directory: folder.path, settings: settings, clock: clock.leases)
+        let lease = try await first.grantLease(.seconds(10))
         _ = try await first.put("node", "x", lease: lease)
         await first.close()
         // The coordinator is away for longer than the lease.
-        try await Task.sleep(for: .milliseconds(500))
-        let second = try EmbeddedCoordinator(directory: folder.path)
+        clock.advance(by: .seconds(11))
+        let second = try EmbeddedCoordinator(directory: folder.path, settings: settings, clock: clock.leases)
         #expect(try await second.contents == ["node": "x"])
         try await second.keepAlive(lease)
         // Without being kept alive it ends.
+        clock.advance(by: .seconds(10))
         for try await change in second.watch(prefix: "node", after: 1) {
             #expect(change.value == nil)
             break

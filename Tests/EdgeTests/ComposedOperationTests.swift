@@ -8,7 +8,7 @@ import Wire
 
 @testable import Edge
 
-@Suite("Operations that the router composes", .timeLimit(.minutes(1)))
+@Suite("Operations that the router composes", .timeLimit(.minutes(5)))
 struct ComposedOperationTests {
     private static func json(_ status: Int, _ text: String) -> RestReply {
         RestReply(status: status, body: ByteBuffer(string: text))

@@ -21,11 +21,12 @@ final class FakeSlots: SlotCaller {
 
     let calls = Mutex<[Call]>([])
     let revoked = Mutex<Set<UInt64>>([])
-    let authenticateDelay: Duration
+    private let authenticating: Gate?
     private let answer: Answer
 
-    init(authenticateDelay: Duration = .zero, answer: @escaping Answer) {
-        self.authenticateDelay = authenticateDelay
+    /// - Parameter authenticating: what questions about tokens wait for.
+    init(authenticating: Gate? = nil, answer: @escaping Answer) {
+        self.authenticating = authenticating
         self.answer = answer
     }
 
@@ -36,7 +37,7 @@ final class FakeSlots: SlotCaller {
         case .authenticate:
             guard let request = try? AuthenticateRequest(decoding: body) else { throw .refused("not a request") }
             calls.withLock { $0.append(Call(slot: slot, kind: kind, requestID: requestID)) }
-            if authenticateDelay > .zero { try? await Task.sleep(for: authenticateDelay) }
+            await authenticating?.wait()
             guard !revoked.withLock({ $0.contains(request.tokenID) }) else {
                 return AuthenticateReply(actor: nil).encoded()
             }
@@ -84,6 +85,19 @@ struct FakeView: ClusterView {
     func changes() -> AsyncStream<ClusterChange> { AsyncStream { $0.finish() } }
 }
 
+extension EdgeLimits {
+    /// The time-outs that a test does not mean are never met, however slow the machine is.
+    static var patient: EdgeLimits {
+        var limits = EdgeLimits()
+        limits.headTimeout = .minutes(10)
+        limits.bodyTimeout = .minutes(10)
+        limits.idleTimeout = .minutes(10)
+        limits.writeTimeout = .minutes(10)
+        limits.requestDeadline = .minutes(10)
+        return limits
+    }
+}
+
 /// An edge on a port of the system's choice, for the time of a test.
 struct RunningEdge: Sendable {
     static let secret = TokenSecret(bytes: Array(0..<32))
@@ -93,9 +107,18 @@ struct RunningEdge: Sendable {
     let server: EdgeServer
     let slots: FakeSlots
     let clockMoves: ClockMoves
+    /// By which the answers about tokens age: it stands still until a test moves it.
+    let clock: Clock
 
     final class ClockMoves: Sendable {
         let offsets = Mutex<[Duration]>([])
+    }
+
+    final class Clock: Sendable {
+        private let time = Mutex(NIODeadline.uptimeNanoseconds(1))
+
+        var now: NIODeadline { time.withLock { $0 } }
+        func advance(by amount: TimeAmount) { time.withLock { $0 = $0 + amount } }
     }
 
     static func token(_ id: UInt64 = 1, of user: UserID = user) -> String {
@@ -103,7 +126,7 @@ struct RunningEdge: Sendable {
     }
 
     static func run<Result>(
-        limits: EdgeLimits = EdgeLimits(), view: FakeView = FakeView(), isTest: Bool = false, loops: Int = 1,
+        limits: EdgeLimits = .patient, view: FakeView = FakeView(), isTest: Bool = false, loops: Int = 1,
         slots: FakeSlots = FakeSlots { _, _ in RestReply(status: 200, body: ByteBuffer(string: "{}")) },
         _ body: (RunningEdge) async throws -> Result
     ) async throws -> Result {
@@ -113,14 +136,18 @@ struct RunningEdge: Sendable {
             token: adminToken, cluster: .new(isTest: isTest, createdAt: Timestamp(milliseconds: 0)), version: "test",
             moveClock: { offset in moves.offsets.withLock { $0.append(offset) } }, logLevel: { .info },
             setLogLevel: { _ in })
-        let service = EdgeService(
+        let clock = Clock()
+        var service = EdgeService(
             slots: slots, view: view, tokenSecret: secret, clock: WallClock(), machine: "here", operators: operators,
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+        service.now = { clock.now }
         let server = try await EdgeServer.start(
             host: "127.0.0.1", port: 0, service: service, limits: limits, group: group, logger: service.logger)
         let outcome: Swift.Result<Result, any Error>
         do {
-            outcome = .success(try await body(RunningEdge(server: server, slots: slots, clockMoves: moves)))
+            outcome = .success(
+                try await body(
+                    RunningEdge(server: server, slots: slots, clockMoves: moves, clock: clock)))
         } catch {
             outcome = .failure(error)
         }

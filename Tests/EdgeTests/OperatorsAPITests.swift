@@ -9,7 +9,7 @@ import Wire
 
 @testable import Edge
 
-@Suite("The operators' API", .timeLimit(.minutes(1)))
+@Suite("The operators' API", .timeLimit(.minutes(5)))
 struct OperatorsAPITests {
     private let bearer = "Bearer \(RunningEdge.adminToken)"
 

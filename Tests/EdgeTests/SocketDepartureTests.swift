@@ -9,7 +9,7 @@ import Testing
 
 @testable import Edge
 
-@Suite("WebSockets on their way to a gateway", .timeLimit(.minutes(1)))
+@Suite("WebSockets on their way to a gateway", .timeLimit(.minutes(5)))
 struct SocketDepartureTests {
     private static let upgrade =
         "GET /gateway?v=10&encoding=json HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

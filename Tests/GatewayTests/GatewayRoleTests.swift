@@ -302,7 +302,7 @@ import Wire
         let first = try await TestGateway.start("gateway-1", at: guildNode, among: names)
         let second = try await TestGateway.start("gateway-2", at: guildNode, among: names)
         let (client, session) = try await first.identified()
-        async let drained: Void = first.role.drain(until: .now() + .seconds(10))
+        async let drained: Void = first.role.drain(until: .now() + .minutes(10))
         #expect(try await client.next().op == 7)
         await #expect(throws: TestClient.Closed(code: 4000)) { try await client.next() }
         guildNode.emit(World.message("while away"))

@@ -52,7 +52,7 @@ final class TestClient: @unchecked Sendable {
             }
         }
         precondition(result == 0, "the gateway listens")
-        var timeout = timeval(tv_sec: 10, tv_usec: 0)
+        var timeout = timeval(tv_sec: 120, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         return descriptor
     }

@@ -92,7 +92,8 @@ struct TestGateway {
     {
         let node = NodeID(rawValue: name)!
         let path = "/tmp/guildhall-\(UUID().uuidString.prefix(8)).sock"
-        let role = GatewayRole(settings: GatewaySettings(socketPath: path, loops: 2))
+        let role = GatewayRole(
+            settings: GatewaySettings(socketPath: path, loops: 2), handOverTime: .minutes(5))
         var record = NodeRecord(id: node, roles: [.gateway], host: "127.0.0.1", port: 2)
         var logger = Logger(label: "test")
         logger.logLevel = .error

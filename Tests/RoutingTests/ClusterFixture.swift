@@ -22,7 +22,7 @@ struct ClusterFixture {
 
     func member(
         _ name: String, roles: [NodeRecord.Role] = [.guild], startedAt: Int64 = 1, lease: Duration = .seconds(10),
-        clock: WallClock = WallClock()
+        clock: WallClock = WallClock(), coordinator: (any Coordinator)? = nil
     ) async throws -> ClusterMember {
         var settings = ClusterMember.Settings()
         settings.leaseDuration = lease
@@ -30,8 +30,8 @@ struct ClusterFixture {
             id: NodeID(rawValue: name)!, roles: roles, host: "127.0.0.1", port: 1, pid: 1,
             startedAt: Timestamp(milliseconds: startedAt))
         return try await ClusterMember.join(
-            as: node, cluster: cluster, coordinator: coordination.coordinator, clock: clock, settings: settings,
-            logger: quiet)
+            as: node, cluster: cluster, coordinator: coordinator ?? coordination.coordinator, clock: clock,
+            settings: settings, logger: quiet)
     }
 
     func write(_ row: ShardMapRow) async throws {

@@ -5,7 +5,7 @@ import Routing
 import Testing
 import Wire
 
-@Suite(.timeLimit(.minutes(1))) struct ClusterRecordTests {
+@Suite(.timeLimit(.minutes(5))) struct ClusterRecordTests {
     let now = Timestamp(milliseconds: 1_795_000_000_000)
 
     @Test func isCreatedOnceAndReadByAll() async throws {

@@ -12,24 +12,32 @@ enum CoordinatorKind: CaseIterable, Sendable {
     case remote
 }
 
-/// A coordinator in a folder of its own.
+/// A coordinator in a folder of its own, whose leases end when the test moves its clock.
 final class CoordinatorFixture: Sendable {
     static let router = NodeID(rawValue: "router-1")!
 
     let folder: String
     let embedded: EmbeddedCoordinator
     let network = LoopbackNetwork()
+    let clock = ManualClock()
     let coordinator: any Coordinator
 
     init(_ kind: CoordinatorKind) throws {
         folder = NSTemporaryDirectory() + "coordinator-\(UUID().uuidString)"
-        embedded = try EmbeddedCoordinator(directory: folder)
+        var settings = EmbeddedCoordinator.Settings()
+        settings.leaseInterval = .milliseconds(10)
+        // The clock's jumps are no stalls.
+        settings.longestStall = .seconds(86_400)
+        embedded = try EmbeddedCoordinator(directory: folder, settings: settings, clock: clock.leases)
         switch kind {
         case .embedded: coordinator = embedded
         case .remote:
             let service = CoordinatorService(embedded)
             network.serve(CoordinatorFixture.router, handler: service, acceptor: service)
-            coordinator = RemoteCoordinator(client: network, addresses: [CoordinatorFixture.address])
+            var settings = RemoteCoordinator.Settings()
+            settings.timeout = .seconds(120)
+            coordinator = RemoteCoordinator(
+                client: network, addresses: [CoordinatorFixture.address], settings: settings)
         }
     }
 

@@ -13,6 +13,8 @@ final class LoopbackNetwork: CallClient {
         /// Calls that are carried out before their connection breaks.
         var repliesToLose = 0
         var calls: [NodeID] = []
+        /// Calls and streams that found their node down.
+        var refusals = 0
         var streams: [LoopbackStream] = []
     }
 
@@ -44,13 +46,17 @@ final class LoopbackNetwork: CallClient {
     func loseReplies(_ count: Int) { state.withLock { $0.repliesToLose = count } }
     var openStreams: Int { state.withLock { $0.streams.count { !$0.isClosed } } }
     var calls: [NodeID] { state.withLock { $0.calls } }
+    var refusals: Int { state.withLock { $0.refusals } }
 
     func call(
         _ method: CallMethod, body: ByteBuffer, to address: NodeAddress, lane: Lane, deadline: NIODeadline
     ) async throws(CallFailure) -> ByteBuffer {
         let (handler, isLost) = state.withLock { state -> ((any CallHandler)?, Bool) in
             state.calls.append(address.node)
-            guard !state.down.contains(address.node) else { return (nil, false) }
+            guard !state.down.contains(address.node) else {
+                state.refusals += 1
+                return (nil, false)
+            }
             let isLost = state.repliesToLose > 0
             if isLost { state.repliesToLose -= 1 }
             return (state.handlers[address.node], isLost)
@@ -65,7 +71,13 @@ final class LoopbackNetwork: CallClient {
     func openStream(
         _ method: CallMethod, body: ByteBuffer, to address: NodeAddress, lane: Lane, receiver: any StreamReceiver
     ) async throws(CallFailure) -> any TransportStream {
-        let acceptor = state.withLock { $0.down.contains(address.node) ? nil : $0.acceptors[address.node] }
+        let acceptor = state.withLock { state -> (any StreamAcceptor)? in
+            guard !state.down.contains(address.node) else {
+                state.refusals += 1
+                return nil
+            }
+            return state.acceptors[address.node]
+        }
         guard let acceptor else { throw .unreachable("\(address.node) is down") }
         let near = LoopbackStream(peer: address.node, queue: queue)
         let far = LoopbackStream(peer: caller, queue: queue)

@@ -5,7 +5,7 @@ import Routing
 import Testing
 import Transport
 
-@Suite(.timeLimit(.minutes(1))) struct RemoteCoordinatorTests {
+@Suite(.timeLimit(.minutes(5))) struct RemoteCoordinatorTests {
     @Test func aWatchWhoseConnectionIsCutMissesAndRepeatsNothing() async throws {
         let fixture = try CoordinatorFixture(.remote)
         let total = 40 * 7

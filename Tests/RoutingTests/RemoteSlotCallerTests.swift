@@ -29,7 +29,7 @@ private final class ScriptedNode: CallHandler {
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct RemoteSlotCallerTests {
+@Suite(.timeLimit(.minutes(5))) struct RemoteSlotCallerTests {
     static let done = Result<SlotReply, CallFailure>.success(.done(ByteBuffer(string: "done")))
     let slot = Slot(truncating: 3)
 
@@ -38,7 +38,7 @@ private final class ScriptedNode: CallHandler {
     }
 
     private func call(
-        _ caller: RemoteSlotCaller, requestID: RequestID? = nil, for time: TimeAmount = .seconds(20)
+        _ caller: RemoteSlotCaller, requestID: RequestID? = nil, for time: TimeAmount = .seconds(240)
     ) async throws -> String {
         String(
             buffer: try await caller.call(

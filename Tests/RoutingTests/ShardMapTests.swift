@@ -5,7 +5,7 @@ import Placement
 import Routing
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct ShardMapTests {
+@Suite(.timeLimit(.minutes(5))) struct ShardMapTests {
     private func initialiser(_ fixture: ClusterFixture, _ nodes: Int) -> ShardMapInitialiser {
         ShardMapInitialiser(
             coordinator: fixture.coordination.coordinator, settings: .init(guildNodes: nodes), logger: quiet)

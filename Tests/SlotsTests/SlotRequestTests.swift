@@ -4,7 +4,7 @@ import Slots
 import Testing
 import Wire
 
-@Suite struct SlotRequestTests {
+@Suite(.timeLimit(.minutes(10))) struct SlotRequestTests {
     @Test func aRetryGetsTheFirstAnswerAndChangesNothing() async throws {
         let folder = try TemporaryFolder()
         let node = try await TestNode(folder.path)
@@ -125,7 +125,7 @@ import Wire
             operation: operation, parameters: ["name": "a", "slot": "7"], body: ByteBuffer(string: "1"))
         let reply = await node.node.perform(
             SlotCall(slot: TestNode.slot, epoch: .zero, requestID: nil, kind: .rest, body: request.encoded()),
-            deadline: .now() + .seconds(20))
+            deadline: .now() + .minutes(5))
         #expect(reply == .refused("\(operation) changes state and has no request id"))
         for name in ["a", "offloaded", "waiters", "effects", "steps"] { #expect(try await node.counter(name) == 0) }
         await node.close()

@@ -96,7 +96,7 @@ struct TestNode: Sendable {
 
     func close() async {
         caller.node.withLock { $0 = nil }
-        await node.drain(until: .now() + .seconds(20))
+        await node.drain(until: .now() + .minutes(5))
     }
 
     func requestID(_ age: Duration = .zero) -> RequestID {
@@ -106,7 +106,7 @@ struct TestNode: Sendable {
 
     func perform(
         _ operation: String, _ parameters: [String: String] = [:], body: String = "", id: RequestID? = nil,
-        slot: Slot = slot, deadline: TimeAmount = .seconds(20)
+        slot: Slot = slot, deadline: TimeAmount = .minutes(5)
     ) async -> SlotReply {
         let request = RestRequest(operation: operation, parameters: parameters, body: ByteBuffer(string: body))
         return await node.perform(
@@ -135,7 +135,7 @@ struct TestNode: Sendable {
 
     /// Looks again and again until the counter has the value; the outbox and work go on by themselves.
     func reaches(_ name: String, _ value: Int, slot: Slot = slot) async throws -> Bool {
-        let deadline = NIODeadline.now() + .seconds(20)
+        let deadline = NIODeadline.now() + .minutes(5)
         while NIODeadline.now() < deadline {
             if try await counter(name, slot: slot) == value { return true }
             try await Task.sleep(for: .milliseconds(5))

@@ -5,7 +5,7 @@ import Wire
 
 @testable import Transport
 
-@Suite struct CallTests {
+@Suite(.timeLimit(.minutes(10))) struct CallTests {
     @Test func aCallIsAnsweredWithTheHandlersBody() async throws {
         try await Loopback.run {
             $0.register(.slot, Handler { call in ByteBuffer(string: "\(call.peer): \(String(buffer: call.body))") })

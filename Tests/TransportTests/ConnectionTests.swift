@@ -6,7 +6,7 @@ import Wire
 
 @testable import Transport
 
-@Suite struct ConnectionTests {
+@Suite(.timeLimit(.minutes(10))) struct ConnectionTests {
     /// A listener that never says anything; each end of a connection is an element of `ended`.
     private func silentListener() async throws -> (channel: any Channel, ended: AsyncStream<Void>) {
         let (ended, continuation) = AsyncStream<Void>.makeStream()
@@ -19,13 +19,13 @@ import Wire
         return (channel, ended)
     }
 
-    private func client(_ limits: TransportLimits = TransportLimits()) -> TransportClient {
+    private func client(_ limits: TransportLimits = .patient) -> TransportClient {
         TransportClient(
             identity: TransportIdentity(node: node("client"), cluster: { nil }), group: Loopback.group, limits: limits)
     }
 
     private func failure(
-        _ client: TransportClient, port: Int, within: TimeAmount = .seconds(10)
+        _ client: TransportClient, port: Int, within: TimeAmount = .minutes(5)
     ) async -> CallFailure? {
         do throws(CallFailure) {
             _ = try await client.call(
@@ -68,7 +68,7 @@ import Wire
 
     @Test func aPeerThatAcceptsAndSaysNothingIsGivenUp() async throws {
         let (listener, ended) = try await silentListener()
-        var limits = TransportLimits()
+        var limits = TransportLimits.patient
         limits.handshakeTimeout = .milliseconds(50)
         let client = client(limits)
         guard case .unreachable(let reason)? = await failure(client, port: listener.localAddress?.port ?? 0) else {
@@ -130,17 +130,15 @@ import Wire
         let (first, port) = try await server(port: 0)
         #expect(await failure(client, port: port) == nil)
         await first.shutdown(within: .seconds(1))
-        guard case .unreachable? = await failure(client, port: port) else {
-            Issue.record("a call to a stopped server did not fail as unreachable")
-            return
+        // Before the client has seen the end of the connection, a call is lost with it.
+        while true {
+            let failure = try #require(await failure(client, port: port), "a stopped server answered")
+            if case .unreachable = failure { break }
+            #expect(failure == .connectionLost)
         }
         let (second, _) = try await server(port: port)
         // Calls fail until the delay after the refused attempt is over; the loop ends at the first success.
-        let limit = NIODeadline.now() + .seconds(10)
-        while await failure(client, port: port) != nil, NIODeadline.now() < limit {
-            try await Task.sleep(for: .milliseconds(10))
-        }
-        #expect(NIODeadline.now() < limit)
+        while await failure(client, port: port) != nil { try await Task.sleep(for: .milliseconds(10)) }
         await client.shutdown()
         await second.shutdown(within: .seconds(1))
     }
@@ -178,10 +176,9 @@ import Wire
         } _: { loopback in
             let call = Task { await loopback.failure() }
             await started.wait()
-            let shutdown = Task { await loopback.server.shutdown(within: .seconds(10)) }
+            let shutdown = Task { await loopback.server.shutdown(within: .seconds(300)) }
             // The drain reaches the client before the gate opens: a new call is turned away.
-            let limit = NIODeadline.now() + .seconds(5)
-            while NIODeadline.now() < limit {
+            while true {
                 if case .unreachable? = await loopback.failure(within: .milliseconds(50)) { break }
             }
             gate.open()
@@ -211,7 +208,7 @@ import Wire
             let result = await withCheckedContinuation { continuation in
                 loopback.client.call(
                     .slot, body: ByteBuffer(string: "x"), to: loopback.address, lane: .request,
-                    deadline: .now() + .seconds(5), context: nil, completion: { continuation.resume(returning: $0) })
+                    deadline: .now() + .minutes(5), context: nil, completion: { continuation.resume(returning: $0) })
             }
             #expect(result == .success(ByteBuffer(string: "x")))
         }

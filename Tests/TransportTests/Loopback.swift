@@ -8,6 +8,17 @@ import Wire
 
 @testable import Transport
 
+extension TransportLimits {
+    /// The time-outs that a test does not mean are never met, however slow the machine is.
+    static var patient: TransportLimits {
+        var limits = TransportLimits()
+        limits.connectTimeout = .minutes(10)
+        limits.handshakeTimeout = .minutes(10)
+        limits.silenceTimeout = .minutes(10)
+        return limits
+    }
+}
+
 /// A server and a client on loopback, stopped at the end of the test.
 struct Loopback {
     static let group = MultiThreadedEventLoopGroup.singleton
@@ -17,8 +28,8 @@ struct Loopback {
     let address: NodeAddress
 
     struct Options {
-        var serverLimits = TransportLimits()
-        var clientLimits = TransportLimits()
+        var serverLimits = TransportLimits.patient
+        var clientLimits = TransportLimits.patient
         var serverCluster: ClusterID?
         var clientCluster: ClusterID?
         var serverTLS: TransportTLS?
@@ -58,7 +69,7 @@ struct Loopback {
     }
 
     func call(
-        _ method: CallMethod = .slot, _ body: String = "", lane: Lane = .request, within: TimeAmount = .seconds(10)
+        _ method: CallMethod = .slot, _ body: String = "", lane: Lane = .request, within: TimeAmount = .minutes(5)
     ) async throws -> String {
         let reply = try await client.call(
             method, body: ByteBuffer(string: body), to: address, lane: lane, deadline: .now() + within)
@@ -67,7 +78,7 @@ struct Loopback {
 
     /// The call's failure; `nil` when it is answered.
     func failure(
-        _ method: CallMethod = .slot, _ body: String = "", within: TimeAmount = .seconds(10)
+        _ method: CallMethod = .slot, _ body: String = "", within: TimeAmount = .minutes(5)
     ) async -> CallFailure? {
         do throws(CallFailure) {
             _ = try await client.call(

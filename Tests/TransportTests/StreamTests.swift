@@ -61,7 +61,7 @@ struct Acceptor: StreamAcceptor {
     }
 }
 
-@Suite struct StreamTests {
+@Suite(.timeLimit(.minutes(10))) struct StreamTests {
     private func open(_ loopback: Loopback, _ receiver: Collector) async throws -> any TransportStream {
         try await loopback.client.openStream(
             .events, body: ByteBuffer(string: "hello"), to: loopback.address, lane: .event, receiver: receiver)
@@ -166,7 +166,7 @@ struct Acceptor: StreamAcceptor {
             $0.register(.events, acceptor: Acceptor { _, _ in Collector() })
         } _: { loopback in
             _ = try await open(loopback, receiver)
-            await loopback.server.shutdown(within: .seconds(5))
+            await loopback.server.shutdown(within: .seconds(300))
             #expect(await receiver.reason() == "the node shuts down")
         }
     }

@@ -46,7 +46,7 @@ struct Certificates {
     }
 }
 
-@Suite struct TLSTests {
+@Suite(.timeLimit(.minutes(10))) struct TLSTests {
     private func failure(
         server: TransportTLS?, client: TransportTLS?, serverNode: String = "server"
     ) async throws -> CallFailure? {
@@ -55,7 +55,6 @@ struct Certificates {
         options.clientTLS = client
         options.serverNode = serverNode
         options.dialledNode = serverNode
-        options.clientLimits.handshakeTimeout = .seconds(2)
         var failure: CallFailure?
         try await Loopback.run(options) {
             $0.register(.slot, Handler { $0.body })

@@ -28,8 +28,8 @@ public actor EmbeddedCoordinator: Coordinator {
 
     private let executor = QueueExecutor(label: "coordinator")
     private let settings: Settings
-    private let clock = SuspendingClock()
-    private let origin: SuspendingClock.Instant
+    private let clock: LeaseClock
+    private let origin: Duration
     private let onDiskFailure: @Sendable (CoordinatorDiskFailure) -> Void
     private var state: EmbeddedCoordinatorState
     private var disk: CoordinatorDisk?
@@ -42,12 +42,15 @@ public actor EmbeddedCoordinator: Coordinator {
 
     /// Opens the folder and replays what it holds; blocks while it does.
     ///
-    /// - Parameter onDiskFailure: called once when a write or sync failed: the process should end, and never retry.
+    /// - Parameters:
+    ///   - clock: tells when leases end.
+    ///   - onDiskFailure: called once when a write or sync failed: the process should end, and never retry.
     public init(
-        directory: String, settings: Settings = Settings(),
+        directory: String, settings: Settings = Settings(), clock: LeaseClock = .system,
         onDiskFailure: @escaping @Sendable (CoordinatorDiskFailure) -> Void = { _ in }
     ) throws(CoordinatorDiskFailure) {
         let (disk, contents) = try CoordinatorDisk.open(directory)
+        self.clock = clock
         origin = clock.now
         state = contents.snapshot.map { EmbeddedCoordinatorState($0, now: .zero) } ?? EmbeddedCoordinatorState()
         for (position, record) in contents.records.enumerated() {
@@ -66,13 +69,11 @@ public actor EmbeddedCoordinator: Coordinator {
         guard ticks == nil, unavailable == nil else { return }
         state.extendLeases(now: now)
         ticks = Task { [weak self, settings, clock] in
-            var expected = clock.now + settings.leaseInterval
             while !Task.isCancelled {
-                try? await Task.sleep(until: expected, clock: clock)
-                let lateness = clock.now - expected
+                let expected = clock.now + settings.leaseInterval
+                try? await Task.sleep(for: settings.leaseInterval, clock: .suspending)
                 guard let self else { return }
-                await self.tick(wasStalled: lateness > settings.longestStall)
-                expected = clock.now + settings.leaseInterval
+                await self.tick(wasStalled: clock.now - expected > settings.longestStall)
             }
         }
     }

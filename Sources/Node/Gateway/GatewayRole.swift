@@ -28,6 +28,7 @@ public final class GatewayRole: NodeRole {
     public let acceptors: [CallMethod: any StreamAcceptor] = [:]
 
     private let settings: GatewaySettings
+    private let handOverTime: TimeAmount
     private let pulls = PullRelay()
     private let metrics = GatewayMetrics()
 
@@ -40,8 +41,14 @@ public final class GatewayRole: NodeRole {
     private let running = Mutex<Running?>(nil)
 
     /// - Parameter settings: checked already.
-    public init(settings: GatewaySettings) {
+    public convenience init(settings: GatewaySettings) {
+        self.init(settings: settings, handOverTime: GatewayRole.handOverTime)
+    }
+
+    /// - Parameter handOverTime: for a test to lengthen.
+    init(settings: GatewaySettings, handOverTime: TimeAmount) {
         self.settings = settings
+        self.handOverTime = handOverTime
         handlers = [.pullSession: pulls]
     }
 
@@ -143,7 +150,7 @@ public final class GatewayRole: NodeRole {
         else { return }
         for task in running.tasks { task.cancel() }
         for loop in running.loops { loop.post(.drain) }
-        let patience = min(deadline - .seconds(1), .now() + GatewayRole.handOverTime)
+        let patience = min(deadline - .seconds(1), .now() + handOverTime)
         while NIODeadline.now() < patience, await GatewayRole.count(running.loops).sessions > 0 {
             try? await Task.sleep(for: .milliseconds(50))
         }

@@ -22,7 +22,7 @@ final class SlotExecutor {
     private var relay: DurabilityRelay?
     /// Called with each slot that begins to serve.
     private let served: @Sendable (Slot) -> Void
-    private var isDraining = false
+    private(set) var isDraining = false
 
     init(
         loop: any EventLoop, environment: SlotEnvironment, view: any ClusterView,
@@ -62,7 +62,7 @@ final class SlotExecutor {
         hub.leave(slot, epoch: epoch)
     }
 
-    /// New commands are refused from now on; those under way go on.
+    /// New commands are refused from now on, and no further step of work begins; what is under way goes on.
     func drain() { isDraining = true }
 
     var isIdle: Bool { slots.values.allSatisfy { $0.isIdle } }

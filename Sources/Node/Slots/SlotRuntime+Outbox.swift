@@ -127,7 +127,7 @@ extension SlotRuntime {
 
     /// Runs the oldest step of scheduled work as a command of its own; the next one follows once it is committed.
     func performNextWork() {
-        guard isServing, !isWorking, let step = work.first else { return }
+        guard isServing, !isWorking, !executor.isDraining, let step = work.first else { return }
         isWorking = true
         let transaction = makeTransaction()
         do {

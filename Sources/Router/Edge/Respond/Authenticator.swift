@@ -68,7 +68,7 @@ extension Responder {
 
     func authenticate(_ text: Substring, deadline: NIODeadline) async throws(EdgeError) -> Actor {
         guard var entry = authenticator.entry(text) else { throw .unauthorized }
-        let asked = NIODeadline.now()
+        let asked = service.now()
         if entry.freshUntil > asked, let actor = entry.actor { return actor }
         if let question = entry.question {
             return try actor(try await question.value.get())

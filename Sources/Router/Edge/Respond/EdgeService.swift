@@ -15,6 +15,8 @@ public struct EdgeService: Sendable {
     public var gatewayURL: String?
     public var operators: OperatorsAPI
     public var logger: Logger
+    /// The monotonic time by which the answers about tokens age.
+    public var now: @Sendable () -> NIODeadline = { .now() }
 
     public init(
         slots: any SlotCaller, view: any ClusterView, tokenSecret: TokenSecret, clock: WallClock, machine: String,
