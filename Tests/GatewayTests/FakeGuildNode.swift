@@ -51,6 +51,8 @@ final class FakeGuildNode: CallClient, SlotCaller, @unchecked Sendable {
     }
     func serve(_ handler: any CallHandler, at node: NodeID) { queue.sync { handlers[node] = handler } }
     var seen: [EventStreamRequest] { queue.sync { requests } }
+    /// Items that gateways said they have taken, on the streams that are open.
+    var consumed: Int { queue.sync { streams.reduce(0) { $0 + $1.taken.load(ordering: .relaxed) } } }
 
     /// The next `count` durable events reach nobody.
     func drop(_ count: Int) { queue.sync { dropped = count } }
@@ -163,6 +165,7 @@ final class FakeStream: TransportStream, @unchecked Sendable {
     private let receiver: any StreamReceiver
     fileprivate var last: [RootEntity: EventNumber] = [:]
     private var isOpen = true
+    fileprivate let taken = Atomic<Int>(0)
 
     init(owner: FakeGuildNode, receiver: any StreamReceiver) {
         self.owner = owner
@@ -193,7 +196,7 @@ final class FakeStream: TransportStream, @unchecked Sendable {
         receiver.closed("broken", on: self)
     }
 
-    func consumed(_ items: Int) {}
+    func consumed(_ items: Int) { taken.wrappingAdd(items, ordering: .relaxed) }
     func close(_ reason: String) { owner.queue.async { self.end() } }
 }
 

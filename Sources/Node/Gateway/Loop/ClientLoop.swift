@@ -92,8 +92,10 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
     }
 
     func post(_ message: LoopMessage) {
-        if !queue.append(message, wake: { uv_async_send(wakeUp) }) { refuse(message) }
+        if !queue.append(message, weight: message.weight, wake: { uv_async_send(wakeUp) }) { refuse(message) }
     }
+
+    var backlog: Int { queue.weight }
 
     // MARK: On the loop's thread
 
