@@ -22,6 +22,7 @@ final class FakeGuildNode: CallClient, SlotCaller, @unchecked Sendable {
     private var guilds: [GuildID: GuildSnapshot] = [:]
     private var handlers: [NodeID: any CallHandler] = [:]
     private var dropped = 0
+    private var reads = (now: 0, most: 0)
     /// Every request that came over a stream.
     private var requests: [EventStreamRequest] = []
 
@@ -50,6 +51,8 @@ final class FakeGuildNode: CallClient, SlotCaller, @unchecked Sendable {
         }
     }
     func serve(_ handler: any CallHandler, at node: NodeID) { queue.sync { handlers[node] = handler } }
+    /// The most reads of members that ran at one time.
+    var mostReads: Int { queue.sync { reads.most } }
     var seen: [EventStreamRequest] { queue.sync { requests } }
     /// Items that gateways said they have taken, on the streams that are open.
     var consumed: Int { queue.sync { streams.reduce(0) { $0 + $1.taken.load(ordering: .relaxed) } } }
@@ -145,6 +148,10 @@ final class FakeGuildNode: CallClient, SlotCaller, @unchecked Sendable {
                 let guild = request.parameters["guild_id"].flatMap({ GuildID($0) }),
                 let members = queue.sync(execute: { guilds[guild]?.members })
             else { throw .refused("malformed") }
+            queue.sync { reads = (reads.now + 1, max(reads.most, reads.now + 1)) }
+            defer { queue.sync { reads.now -= 1 } }
+            // Long enough that two would overlap if they could.
+            try? await Task.sleep(for: .milliseconds(2))
             var answer = ByteBuffer(string: "[")
             for (index, member) in members.enumerated() {
                 if index > 0 { answer.writeString(",") }

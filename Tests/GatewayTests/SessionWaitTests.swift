@@ -87,4 +87,19 @@ extension SessionHostTests {
         #expect(recorder.types() == (isRefused ? [] : ["READY"]))
         #expect(host.sessions.isEmpty == isRefused)
     }
+
+    @Test func sessionsWithoutClientMakeRoomForNewOnes() {
+        let recorder = makeRecorder()
+        let host = SessionHost(source: recorder)
+        host.maximumSessions = 3
+        let sessions = ["a", "b", "c", "d"].map { Session(identity: identity(salt: $0)) }
+        for session in sessions[..<3] {
+            session.sink = recorder
+            host.begin(session)
+        }
+        sessions[2].detach(now: host.now)
+        sessions[1].detach(now: host.now + .seconds(1))
+        host.begin(sessions[3])
+        #expect(Set(host.sessions.values.map(\.id)) == [sessions[0].id, sessions[1].id, sessions[3].id])
+    }
 }

@@ -1,3 +1,4 @@
+import DequeModule
 import Domain
 import Identity
 import NIOCore
@@ -79,6 +80,9 @@ final class Session {
     var resumeURL = ""
     /// Since when no client is connected.
     var detachedAt: NIODeadline?
+    /// Requests for members that wait for the one that is being answered.
+    var memberQueue: Deque<MemberRequest> = []
+    var isReadingMembers = false
     /// Guilds of which all members were asked for, with the time: once in 30 s.
     var memberRequests: [GuildID: NIODeadline] = [:]
 

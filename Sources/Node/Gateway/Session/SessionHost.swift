@@ -54,20 +54,33 @@ final class SessionHost {
     /// Called when a session ends here for good or moves away.
     var sessionEnded: (SessionID) -> Void = { _ in }
 
+    /// Above it, sessions that wait for their client make room for new ones.
+    var maximumSessions = Int.max
+
     init(source: any RootSource) { self.source = source }
 
     // MARK: Sessions
 
     func begin(_ session: Session) {
+        makeRoom()
         sessions[session.id] = session
         attach(session, to: .user(session.userID))
     }
 
     /// Takes over a session that was elsewhere.
     func take(_ session: Session) {
+        makeRoom()
         sessions[session.id] = session
         attach(session, to: .user(session.userID))
         for guild in session.guilds.keys { attach(session, to: .guild(guild)) }
+    }
+
+    /// Ends sessions without a client when there are too many, those first that lost theirs first; a few at a time, so
+    /// that they are looked for rarely.
+    private func makeRoom() {
+        guard sessions.count >= maximumSessions else { return }
+        let waiting = sessions.values.compactMap { session in session.detachedAt.map { (session, $0) } }
+        for (session, _) in waiting.sorted(by: { $0.1 < $1.1 }).prefix(max(1, maximumSessions / 64)) { end(session) }
     }
 
     /// Gives a session up to another owner.

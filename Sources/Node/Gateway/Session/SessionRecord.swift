@@ -171,7 +171,7 @@ extension SessionRecord {
     func makeSession(now: NIODeadline) -> Session {
         var replay = ReplayBuffer(floor: floor)
         for delivery in deliveries {
-            replay.append(Dispatch(tail: delivery.tail), sequence: delivery.sequence, now: now)
+            replay.append(Dispatch(tail: delivery.tail.compacted()), sequence: delivery.sequence, now: now)
         }
         let identity = Session.Identity(
             id: id, actor: actor, intents: intents, version: apiVersion, shard: shard, shardCount: shardCount,
