@@ -64,22 +64,6 @@ import Wire
         await node.close()
     }
 
-    @Test func aWaitOutlivesTheAttemptThatBroughtItAndTheNextAttemptJoins() async throws {
-        let folder = try TemporaryFolder()
-        let node = try await TestNode(folder.path)
-        let id = node.requestID()
-        async let first = node.perform("wait", ["name": "a"], body: "1", id: id, deadline: .milliseconds(50))
-        #expect(try await node.reaches("waiters", 1))
-        // The first attempt's time is over; a caller tries again.
-        try await Task.sleep(for: .milliseconds(150))
-        async let second = node.text("wait", ["name": "a"], body: "1", id: id)
-        _ = try await node.text("increment", ["name": "a"])
-        #expect(try await second == "reached 1")
-        #expect(try await node.counter("waiters") == 1)
-        _ = await first
-        await node.close()
-    }
-
     @Test func aCommandThatWaitedIsRememberedWithItsFinalAnswer() async throws {
         let folder = try TemporaryFolder()
         let node = try await TestNode(folder.path)
@@ -99,9 +83,7 @@ import Wire
 
     @Test func aCommandWhoseWaitARestartEndedIsNotRunTwice() async throws {
         let folder = try TemporaryFolder()
-        var limits = SlotLimits()
-        limits.waitPatience = .zero
-        let before = try await TestNode(folder.path, limits: limits)
+        let before = try await TestNode(folder.path)
         let id = before.requestID()
         _ = await before.perform("wait", ["name": "a"], body: "9", id: id, deadline: .milliseconds(20))
         await before.close()

@@ -8,9 +8,6 @@ public struct SlotLimits: Sendable {
     public var joinedRetries = 64
     /// Commands of one slot that wait for another slot's answer.
     public var waitingCommands = 1024
-    /// How long a command that has written waits for another slot's answer, whatever its caller's patience; as long as
-    /// retries of it may come.
-    public var waitPatience: Duration = .seconds(60)
     /// An answer that is remembered whole, in bytes; a larger one must name a read that gives it again.
     public var inlineReply = 256 << 10
     /// How often a slot forgets request ids that are too old to come again.

@@ -201,11 +201,7 @@ extension SlotRuntime {
         let number = nextWaiting
         nextWaiting += 1
         let bound = NIOLoopBound(self, eventLoop: executor.loop)
-        // What has written outlives the attempt that brought it: the caller's next attempt joins it, and would find
-        // nothing but an open outcome if it were given up.
-        let patience = command.isPending && command.requestID != nil ? environment.limits.waitPatience : .zero
-        let end = max(command.deadline, command.began + TimeAmount(patience))
-        let alarm = executor.loop.scheduleTask(deadline: end) { bound.value.expire(number) }
+        let alarm = executor.loop.scheduleTask(deadline: command.deadline) { bound.value.expire(number) }
         waiting.append(WaitingCommand(number: number, command: command, retry: retry, alarm: alarm))
     }
 
