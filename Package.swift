@@ -125,6 +125,11 @@ let package = Package(
             ],
             path: "Sources/Router/guildhall-router", swiftSettings: strict),
 
+        // What the Autobahn suite's own program is run against.
+        .executableTarget(
+            name: "websocket-echo", dependencies: ["Gateway", nioCore, nioPosix], path: "Tests/WebSocketEcho",
+            swiftSettings: strict),
+
         // The operator's CLI.
         .executableTarget(
             name: "guildctl",
@@ -165,7 +170,8 @@ let package = Package(
         tests(
             "Gateway",
             [
-                "Gateway", "CZlib", "Coordination", "Domain", "Identity", "Operations", "Placement", "Routing", "Transport",
+                "Gateway", "CZlib", "Coordination", "Domain", "Identity", "Operations", "Placement", "Routing",
+                "Transport",
                 "Wire", logging, nioCore, nioPosix,
             ]),
         tests(

@@ -92,6 +92,7 @@ struct ClusterUp: AsyncParsableCommand {
             throw ExitStatus.failed
         }
         defer { withExtendedLifetime(lock) {} }
+        if reportReady { Detached.keepFromChildren() }
         let signals = StopSignal.stream()
         let note: @Sendable (String) -> Void = { Console.note("\(Date.now.formatted(.iso8601)) \($0)") }
         try await Leftovers(folder: folder).end(note: note)
@@ -136,10 +137,10 @@ struct ClusterUp: AsyncParsableCommand {
     }
 
     private func plan(_ folder: DataFolder) throws -> ClusterPlan {
-        let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let spare = try FreePorts.assigned(2)
         return ClusterPlan(
-            folder: folder, programs: (executable as NSString).deletingLastPathComponent, guildNodes: guildNodes,
+            folder: folder, programs: (try ClusterUp.executable() as NSString).deletingLastPathComponent,
+            guildNodes: guildNodes,
             gatewayNodes: gatewayNodes, clientPort: try clientPort(folder, spare: spare[0]), coordinatorPort: spare[1],
             isTestCluster: testClock, logLevel: logLevel)
     }
@@ -160,6 +161,11 @@ struct ClusterUp: AsyncParsableCommand {
         return spare
     }
 
+    /// The path of this program.
+    private static func executable() throws -> String {
+        try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    }
+
     private static func showLog(of failure: Supervisor.Failure, _ folder: DataFolder) {
         let log = folder.log(of: failure.process)
         Console.note("the end of \(log):")
@@ -167,7 +173,7 @@ struct ClusterUp: AsyncParsableCommand {
     }
 
     private static func text(of file: ClusterFile, folder: DataFolder) -> String {
-        let program = CommandLine.arguments[0]
+        let program = (try? executable()) ?? "guildctl"
         var lines = ["ready: \(file.url)", ""]
         if let owner = file.owner { lines.append("  owner      \(owner.email), password \(owner.password)") }
         if let bot = file.bot { lines.append("  bot token  \(bot.token)") }

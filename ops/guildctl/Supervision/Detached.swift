@@ -43,6 +43,9 @@ struct Detached {
         return text.isEmpty ? nil : text
     }
 
+    /// The supervisor's side, first of all: its own children must not hold the pipe open.
+    static func keepFromChildren() { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+
     /// The supervisor's side: hands the text over and lets the starter go.
     static func report(_ text: String) {
         let writer = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
