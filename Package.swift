@@ -125,11 +125,6 @@ let package = Package(
             ],
             path: "Sources/Router/guildhall-router", swiftSettings: strict),
 
-        // What the Autobahn suite's own program is run against.
-        .executableTarget(
-            name: "websocket-echo", dependencies: ["Gateway", nioCore, nioPosix], path: "Tests/WebSocketEcho",
-            swiftSettings: strict),
-
         // The operator's CLI.
         .executableTarget(
             name: "guildctl",
@@ -146,6 +141,11 @@ let package = Package(
             name: "slot-writes",
             dependencies: ["Slots", "Domain", "Routing", "Placement", "Identity", "Wire", logging, nioCore],
             path: "Benchmarks/slot-writes", swiftSettings: strict),
+
+        // What Autobahn's fuzzing client talks to: the gateway's WebSocket core as an echo server.
+        .executableTarget(
+            name: "websocket-echo", dependencies: ["Gateway", nioCore, nioPosix], path: "Tests/Autobahn/echo",
+            swiftSettings: strict),
 
         tests("Identity", ["Identity"]),
         tests("Wire", ["Wire", "Identity", nioCore], exclude: ["Vectors"]),

@@ -5,10 +5,11 @@ extension Array where Element == AutobahnCase {
         func echo(_ code: UInt16, _ reason: [UInt8] = []) -> ServerFrame {
             ServerFrame(opcode: 8, payload: [UInt8(code >> 8), UInt8(code & 255)])
         }
-        let large = String(repeating: "BAsd7&jh23", count: 26214)
+        let large = String(String(repeating: "BAsd7&jh23", count: 26215).prefix(256 << 10))
+        let surrogate = [UInt8]("κ\u{1f79}σμε".utf8) + [0xed, 0xa0, 0x80] + [UInt8]("edited".utf8)
         var cases = [
             AutobahnCase("7.1.1", [.text("Hello World!")], answers: [hello]),
-            AutobahnCase("7.1.2", closing: [.close(1000), .close(1000)], answers: [echo(1000)], code: 1000),
+            AutobahnCase("7.1.2", closing: [.close(1000), .close(nil)], answers: [echo(1000)], code: 1000),
             AutobahnCase("7.1.3", closing: [.close(1000), .ping()], answers: [echo(1000)], code: 1000),
             AutobahnCase("7.1.4", closing: [.close(1000), .text("Hello World!")], answers: [echo(1000)], code: 1000),
             AutobahnCase(
@@ -26,7 +27,7 @@ extension Array where Element == AutobahnCase {
                 "7.3.5", closing: [.close(1000, [UInt8](repeating: 0x2a, count: 123))], answers: [echo(1000)],
                 code: 1000),
             AutobahnCase("7.3.6", [.close(1000, [UInt8](repeating: 0x2a, count: 124))], failure: 1002),
-            AutobahnCase("7.5.1", [.close(1000, [0xce, 0xba, 0xed, 0xa0, 0x80])], failure: 1007),
+            AutobahnCase("7.5.1", [.close(1000, surrogate)], failure: 1007),
             AutobahnCase("7.13.1", [.close(5000)], failure: 1002),
             AutobahnCase("7.13.2", [.close(65535)], failure: 1002),
         ]
@@ -51,7 +52,7 @@ extension Array where Element == AutobahnCase {
                 let bytes = payload(size)
                 cases.append(
                     AutobahnCase(
-                        "9.\(opcode).\(index + 1)", [ClientFrame(opcode: opcode, payload: bytes)], chop: 1 << 16,
+                        "9.\(opcode).\(index + 1)", [ClientFrame(opcode: opcode, payload: bytes)], in: .chops(1 << 16),
                         answers: [whole(bytes)]))
             }
             for (index, shift) in stride(from: 6, through: 22, by: 2).enumerated() {
@@ -63,20 +64,21 @@ extension Array where Element == AutobahnCase {
                         isFinal: start + size == bytes.count)
                 }
                 cases.append(
-                    AutobahnCase("9.\(2 + opcode).\(index + 1)", frames, chop: 1 << 16, answers: [whole(bytes)]))
+                    AutobahnCase("9.\(2 + opcode).\(index + 1)", frames, in: .chops(1 << 16), answers: [whole(bytes)]))
             }
             for (index, chop) in [64, 128, 256, 512, 1024, 2048].enumerated() {
                 let bytes = payload(1 << 20)
                 cases.append(
                     AutobahnCase(
-                        "9.\(4 + opcode).\(index + 1)", [ClientFrame(opcode: opcode, payload: bytes)], chop: chop,
+                        "9.\(4 + opcode).\(index + 1)", [ClientFrame(opcode: opcode, payload: bytes)], in: .chops(chop),
                         answers: [whole(bytes)]))
             }
             for (index, size) in [0, 16, 64, 256, 1024, 4096].enumerated() {
                 let frame = ClientFrame(opcode: opcode, payload: payload(size))
                 cases.append(
                     AutobahnCase(
-                        "9.\(6 + opcode).\(index + 1)", [ClientFrame](repeating: frame, count: 1000), chop: 1 << 16,
+                        "9.\(6 + opcode).\(index + 1)", [ClientFrame](repeating: frame, count: 1000),
+                        in: .chops(1 << 16),
                         answers: [ServerFrame](repeating: whole(frame.payload), count: 1000)))
             }
         }

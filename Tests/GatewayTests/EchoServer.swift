@@ -71,14 +71,10 @@ struct EchoServer {
     /// The client's close code; 0 when its close frame had none.
     private(set) var closed: UInt16?
 
-    /// Sends bytes in pieces of `chop`, until the server has ended the connection.
-    mutating func receive(_ bytes: [UInt8], chop: Int) {
-        var start = 0
-        while start < bytes.count {
-            let end = min(start + chop, bytes.count)
-            var piece = ByteBuffer(bytes: bytes[start..<end])
-            while let action = endpoint.next(&piece) { perform(action) }
-            start = end
+    mutating func receive(_ pieces: [[UInt8]]) {
+        for piece in pieces {
+            var bytes = ByteBuffer(bytes: piece)
+            while let action = endpoint.next(&bytes) { perform(action) }
         }
     }
 

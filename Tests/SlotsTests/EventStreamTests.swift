@@ -166,6 +166,43 @@ final class TestStream: TransportStream {
         await node.close()
     }
 
+    /// One batch may apply entries on both sides of a snapshot; its number is that of its own place.
+    @Test func aSnapshotsNumberIsThatOfItsPlaceAlsoWhenTheRingHoldsNothing() async throws {
+        let folder = try TemporaryFolder()
+        var limits = SlotLimits()
+        limits.ringEventsOfRoot = 0
+        let node = try await TestNode(folder.path, limits: limits)
+        let stream = TestStream()
+        let receiver = try open(node, stream)
+        receiver.received(subscribe(), on: stream)
+        await withTaskGroup { group in
+            for writer in UInt64(0)..<8 {
+                group.addTask {
+                    for number in UInt64(0)..<40 {
+                        _ = await node.perform("increment", ["name": "a", "event": "E\(writer).\(number)"])
+                        let request = EventStreamRequest.snapshot(
+                            root: Self.root, user: UserID(rawValue: 1), tag: 2 + writer * 40 + number)
+                        receiver.received(request.encoded(), on: stream)
+                    }
+                }
+            }
+        }
+        let items = try await stream.wait(1 + 320 + 320)
+        var last = EventNumber.zero
+        var snapshots = 0
+        for item in items {
+            switch item {
+            case .event(_, let number?, _): last = number
+            case .snapshot(_, let number, _, _):
+                snapshots += 1
+                #expect(number == last)
+            default: break
+            }
+        }
+        #expect(snapshots == 320)
+        await node.close()
+    }
+
     @Test func ephemeralEventsHaveNoNumber() async throws {
         let folder = try TemporaryFolder()
         let node = try await TestNode(folder.path)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Identity
 
 /// The operators' command line.
 @main
@@ -13,7 +14,7 @@ struct Guildctl: AsyncParsableCommand {
             Exit codes: 0 done; 1 failed; 2 the cluster refused the request; 3 the cluster cannot be reached; \
             4 the cluster is not ready; 64 the command line is wrong.
             """,
-        version: "0.1.0",
+        version: ProgramVersion.text,
         subcommands: [
             ClusterCommand.self, NodeCommand.self, ShardCommand.self, GuildCommand.self, UserCommand.self,
             BotCommand.self,

@@ -51,8 +51,6 @@ struct EventRing: Sendable {
 
     var count: Int { order.count }
 
-    func holds(_ root: RootEntity) -> Bool { roots[root] != nil }
-
     /// The number of the root's last event, when it is here.
     func last(_ root: RootEntity) -> EventNumber? { roots[root]?.kept.last?.number }
 

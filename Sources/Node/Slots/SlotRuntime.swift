@@ -41,6 +41,8 @@ final class SlotRuntime {
     let caches = SlotCaches()
     private var minter: IDMinter
     var ring: EventRing
+    /// While a written batch's events go out, the state is ahead of them: the last number of its roots meanwhile.
+    private var emitting: [RootEntity: EventNumber] = [:]
     private var uncommitted: Deque<Uncommitted> = []
     private var gates: Deque<Gate> = []
     /// Retries that joined a request that is being served.
@@ -194,15 +196,15 @@ final class SlotRuntime {
 
     /// Adds all that is committed and not applied to `batch`.
     ///
-    /// - Returns: the floors of roots whose events the ring does not hold, read before the batch changes them.
+    /// - Returns: for each root with an event in it, the number of the event before, read while the state is as before.
     func addCommitted(to batch: StateStore.Batch) throws(StorageFailure) -> [RootEntity: EventNumber] {
         guard let commitIndex = primary?.commitIndex else { return [:] }
         var floors: [RootEntity: EventNumber] = [:]
         var last: Entry?
         for item in uncommitted {
             if item.entry.index > commitIndex { break }
-            for event in item.events where !ring.holds(event.root) && floors[event.root] == nil {
-                floors[event.root] = try storedLastEvent(event.root)
+            for event in item.events where floors[event.root] == nil {
+                floors[event.root] = try lastEvent(event.root)
             }
             try batch.add(item.entry.operations, of: slot)
             try batch.add(item.metaOperations, of: slot)
@@ -220,6 +222,8 @@ final class SlotRuntime {
         var hasBegun = false
         var destinations: Set<Slot> = []
         overlay.removeAll(through: commitIndex)
+        emitting = floors
+        defer { emitting = [:] }
         while let item = uncommitted.first, item.entry.index <= commitIndex {
             uncommitted.removeFirst()
             if primary?.applied(through: item.entry.index) ?? false { hasBegun = true }
@@ -227,7 +231,9 @@ final class SlotRuntime {
                 let kept = EventRing.Kept(
                     number: EventNumber(index: item.entry.index, ordinal: UInt32(ordinal)), event: event,
                     encoded: item.entry.events[ordinal])
-                ring.append(kept, root: event.root, time: item.entry.time, floor: floors[event.root] ?? .zero)
+                ring.append(
+                    kept, root: event.root, time: item.entry.time, floor: emitting[event.root] ?? .zero)
+                emitting[event.root] = kept.number
                 executor.hub.emit(kept, root: event.root, isDurable: true)
             }
             for effect in item.entry.outbox {
@@ -257,8 +263,9 @@ final class SlotRuntime {
 
     // MARK: Events
 
-    /// The number of the root's last applied event; zero when there was none.
+    /// The number of the root's last event that has gone out; zero when there was none.
     func lastEvent(_ root: RootEntity) throws(StorageFailure) -> EventNumber {
+        if let last = emitting[root] { return last }
         if let last = ring.last(root) { return last }
         return try storedLastEvent(root)
     }

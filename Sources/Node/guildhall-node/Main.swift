@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Identity
 import Operations
 
 /// A node of a cluster: serves guilds, gateways' clients, or both, as its roles say.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Edge
 import Foundation
+import Identity
 import Operations
 
 /// The edge of a cluster: HTTP for clients and operators, WebSockets handed to gateways; on a cluster of one machine it

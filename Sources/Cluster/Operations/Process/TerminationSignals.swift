@@ -2,12 +2,14 @@ import Dispatch
 import Glibc
 
 /// SIGTERM and SIGINT as a sequence: the first asks for a graceful end, a second one ends the process at once.
-struct TerminationSignals {
-    let received: AsyncStream<Int32>
+public struct TerminationSignals {
+    /// SIGTERM or SIGINT, as often as they come.
+    public let received: AsyncStream<Int32>
     /// Kept, since a source that is freed delivers nothing.
     private let sources: [any DispatchSourceSignal]
 
-    init() {
+    /// From here on the signals no longer end the process by themselves.
+    public init() {
         // A peer that closes shows as an error of the write.
         signal(SIGPIPE, SIG_IGN)
         let (stream, continuation) = AsyncStream.makeStream(of: Int32.self, bufferingPolicy: .bufferingNewest(2))
@@ -22,21 +24,10 @@ struct TerminationSignals {
     }
 
     /// Waits for the first signal; from then on a second one ends the process.
-    func first() async -> Int32 {
+    public func first() async -> Int32 {
         var iterator = received.makeAsyncIterator()
         let first = await iterator.next() ?? SIGTERM
         for number in [SIGTERM, SIGINT] { signal(number, SIG_DFL) }
         return first
-    }
-}
-
-/// Lets the process hold as many sockets as its hard limit allows.
-enum DescriptorLimit {
-    static func raise() {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-        limit.rlim_cur = limit.rlim_max
-        // Refused only where the system says no: the connection limit then shows as failed accepts.
-        _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 }

@@ -1,4 +1,0 @@
-/// The version that this program says it has.
-enum ProgramVersion {
-    static let text = "0.1.0"
-}
