@@ -260,6 +260,9 @@ final class ConnectionHandler: ChannelInboundHandler {
         let call = InboundCall(
             method: method, body: body, peer: peer, deadline: deadline, context: TraceContext.extract(head.trace))
         let mailbox = mailbox
+        if let direct = handler as? any DirectCallHandler {
+            return direct.handle(call) { mailbox.post(.reply(id, $0)) }
+        }
         tasks[id] = Task {
             let result: Result<ByteBuffer, CallFailure> = await ServiceContext.withValue(call.context) {
                 do throws(CallFailure) {

@@ -58,7 +58,9 @@ final class Session {
     var userProgress: GuildProgress
     /// READY, or after a move the attachment to the user's events, is still to come.
     var isReady = false
-    weak var sink: (any SessionSink)?
+    /// Let go of by ``detach(now:)``, which a connection calls when it closes; not weak, since a delivery would pay for
+    /// that more than for all else that it does here.
+    var sink: (any SessionSink)?
     /// READY's `resume_gateway_url`.
     var resumeURL = ""
     /// Since when no client is connected.

@@ -74,14 +74,14 @@ extension SessionHost {
         switch event.change {
         case .channelDeleted?:
             // Those who saw the channel hear of its end.
-            send(event, of: guild, audience) { _ in true }
+            send(event, to: audience, of: followed) { _ in true }
             _ = event.change.map(audience.apply)
         case .memberRemoved(let user)?:
             for session in audience.sessions(of: user) where isLive(session, guild) {
                 audience.remove(session)
                 session.guilds[guild] = .left
             }
-            send(event, of: guild, audience) { _ in true }
+            send(event, to: audience, of: followed) { _ in true }
             _ = event.change.map(audience.apply)
         case .guildDeleted?:
             for session in audience.sessions where isLive(session, guild) { left(session, guild) }
@@ -94,9 +94,9 @@ extension SessionHost {
             // CHANNEL_UPDATE by which the channel itself appears comes as CHANNEL_CREATE instead.
             var isChannel = false
             if case .channel = change { isChannel = true }
-            send(event, of: guild, audience) { !isChannel || !changed.contains(ObjectIdentifier($0)) }
+            send(event, to: audience, of: followed) { !isChannel || !changed.contains(ObjectIdentifier($0)) }
             shifted(shifts, in: guild)
-        case nil: send(event, of: guild, audience) { _ in true }
+        case nil: send(event, to: audience, of: followed) { _ in true }
         }
     }
 
@@ -119,13 +119,17 @@ extension SessionHost {
         }
     }
 
+    /// A session of the audience is live, or it catches up and is in that set: the sessions themselves, of which there
+    /// may be very many, are not asked.
     private func send(
-        _ event: Event, of guild: GuildID, _ audience: GuildAudience, where isIncluded: (Session) -> Bool
+        _ event: Event, to audience: GuildAudience, of followed: FollowedRoot, where isIncluded: (Session) -> Bool
     ) {
         guard !event.type.isEmpty else { return }
         var delivery = Delivery(event)
+        let catchingUp = followed.catchingUp
+        let isQuiet = catchingUp.isEmpty
         audience.recipients(of: event) { session, readsContent in
-            guard isLive(session, guild), isIncluded(session) else { return }
+            guard isQuiet || catchingUp[ObjectIdentifier(session)] == nil, isIncluded(session) else { return }
             session.dispatch(delivery.dispatch(readsContent: readsContent), now: now)
         }
     }

@@ -1,5 +1,6 @@
 import Domain
 import Identity
+import NIOCore
 import Wire
 
 /// What a loop keeps of a guild to know who sees what: owner, roles, channels with overwrites, and the members that
@@ -10,14 +11,22 @@ struct GuildView {
     private(set) var roles: [RoleID: Permissions]
     /// In the order of the snapshot, new ones last.
     private(set) var channels: [ChannelView]
-    private(set) var members: [UserID: MemberView] = [:]
+    /// The members' roles.
+    private(set) var members: [UserID: [RoleID]] = [:]
 
     init(_ snapshot: GuildSnapshot) {
         id = snapshot.id
         owner = snapshot.owner
         roles = Dictionary(
             snapshot.roles.map { ($0.id, Permissions(rawValue: $0.permissions)) }, uniquingKeysWith: { $1 })
-        channels = snapshot.channels
+        channels = snapshot.channels.map(GuildView.kept)
+    }
+
+    /// The channel with JSON of its own: what came in is a slice of all that was read with it, and would hold that.
+    private static func kept(_ channel: ChannelView) -> ChannelView {
+        var channel = channel
+        channel.json = ByteBuffer(bytes: channel.json.readableBytesView)
+        return channel
     }
 
     /// What a change means for the classes built on the view.
@@ -42,25 +51,25 @@ struct GuildView {
             return .permissions
         case .roleDeleted(let role):
             roles[role] = nil
-            for (user, member) in members where member.roles.contains(role) {
-                members[user]?.roles.removeAll { $0 == role }
+            for (user, roles) in members where roles.contains(role) {
+                members[user]?.removeAll { $0 == role }
             }
             return .permissions
         case .channel(let channel):
             guard let index = channels.firstIndex(where: { $0.id == channel.id }) else {
-                channels.append(channel)
+                channels.append(GuildView.kept(channel))
                 return .permissions
             }
             let isSame = channels[index].overwrites == channel.overwrites
-            channels[index] = channel
+            channels[index] = GuildView.kept(channel)
             return isSame ? .nothing : .permissions
         case .channelDeleted(let channel):
             channels.removeAll { $0.id == channel }
             return .permissions
         case .member(let member):
             guard let old = members[member.userID] else { return .nothing }
-            members[member.userID] = member
-            return Set(old.roles) == Set(member.roles) ? .nothing : .member(member.userID)
+            members[member.userID] = member.roles
+            return Set(old) == Set(member.roles) ? .nothing : .member(member.userID)
         case .memberRemoved(let user):
             return members.removeValue(forKey: user) == nil ? .nothing : .memberRemoved(user)
         case .guildDeleted: return .deleted
@@ -69,7 +78,7 @@ struct GuildView {
     }
 
     /// The member of one of the loop's own sessions.
-    mutating func add(_ member: MemberView) { members[member.userID] = member }
+    mutating func add(_ member: MemberView) { members[member.userID] = member.roles }
     mutating func remove(_ user: UserID) { members[user] = nil }
 
     func channel(_ id: ChannelID) -> ChannelView? { channels.first { $0.id == id } }
@@ -84,12 +93,12 @@ struct GuildView {
     }
 
     func classKey(_ user: UserID) -> ClassKey? {
-        guard let member = members[user] else { return nil }
+        guard let own = members[user] else { return nil }
         let hasOwn = channels.contains { channel in
             channel.overwrites.contains { $0.isMember && $0.id == user.snowflake }
         }
         return ClassKey(
-            isOwner: user == owner, roles: member.roles.filter { roles[$0] != nil }.sorted(),
+            isOwner: user == owner, roles: own.filter { roles[$0] != nil }.sorted(),
             member: hasOwn ? user : nil)
     }
 
