@@ -110,6 +110,23 @@ class Cluster:
                for i in range(channels)]
         return guild["id"], ids
 
+    def channels_on_every_node(self, guilds, channels):
+        """Ids of new text channels: that many in each of that many guilds on each guild node.
+
+        Guilds fall on nodes by chance, and how many share a node's log decides on the size of its batches.
+        """
+        primaries = {shard["slot"]: shard["primary"] for shard in self.admin("GET", "/shards")["shards"]}
+        wanted = {node: guilds for node in set(primaries.values())}
+        ids = []
+        while any(wanted.values()):
+            guild = self.api("POST", "/guilds", {"name": "bench"})
+            node = primaries[int(guild["id"]) >> 12 & 0x3ff]
+            if wanted[node]:
+                wanted[node] -= 1
+                ids += [self.api("POST", f"/guilds/{guild['id']}/channels", {"name": f"c{i}", "type": 0})["id"]
+                        for i in range(channels)]
+        return ids
+
     def bots_in(self, guild, count):
         """Tokens of that many new bots, each a member of the guild."""
         def make(number):

@@ -55,9 +55,7 @@ class Use:
 
 def posts(cluster, folder):
     """Durable POSTs a second through the router, beside RocksDB's own synced batches of rows of an entry's size."""
-    channels = []
-    for number in range(8):
-        channels += cluster.guild_with_channels(8, f"posts{number}")[1]
+    channels = cluster.channels_on_every_node(guilds=3, channels=7)
     wrk(cluster, "post.lua", channels)
     use = Use(cluster)
     rates, medians, tails, limits, sizes, batches = [], [], [], [], [], []
@@ -88,9 +86,7 @@ def posts(cluster, folder):
 
 def pages(cluster, folder):
     """Newest-50 pages a second, beside a bare seek and 50 rows in RocksDB."""
-    channels = []
-    for number in range(3):
-        channels += cluster.guild_with_channels(4, f"pages{number}")[1]
+    channels = cluster.channels_on_every_node(guilds=2, channels=2)
     # 64 clients post in turn to twelve channels: some hundred messages in each.
     wrk(cluster, "post.lua", channels)
     short = [id for id in channels if len(cluster.api("GET", f"/channels/{id}/messages?limit=50")) < 50]

@@ -13,6 +13,8 @@ final class Scene {
     let owner = Scene.user(1, "owner")
     let alice = Scene.user(2, "alice")
     let bob = Scene.user(3, "bob")
+    /// The operations whose answers were given again and compared.
+    private(set) var repeated: [String] = []
 
     init(slot: UInt64 = 5) { self.slot = TestSlot(slot: Slot(truncating: slot)) }
 
@@ -38,6 +40,15 @@ final class Scene {
             actor: user.map { Actor(profile: $0, tokenID: 1) }, body: ByteBuffer(bytes: bytes), reason: "a reason",
             subject: subject, isOperator: isOperator)
         let reply = try slot.call(request, of: GuildService.self)
+        if let reference = slot.lastReference {
+            // Whoever was given the answer gets it again, whatever rights they have by now.
+            let repeated = try slot.call(
+                RestRequest(operation: reference.operation, parameters: reference.parameters, actor: request.actor),
+                of: GuildService.self)
+            self.repeated.append(operation)
+            #expect(reference.status == reply.status)
+            #expect(repeated.status < 300 && repeated.body == reply.body, "\(operation) again: \(repeated.body)")
+        }
         let json = reply.body.readableBytes == 0 ? nil : try reply.body.json()
         if let schema = ResponseSchema.shared, reply.status < 300, let json {
             let faults = schema.faults(of: json, operation: operation, status: reply.status)

@@ -29,7 +29,8 @@ import Wire
     }
 
     @Test(arguments: [
-        Entry.RememberedReply.pending, .inline(status: 204, body: ByteBuffer()),
+        Entry.RememberedReply.pending(), .pending(resuming: [:]), .pending(resuming: ["user": "1"]),
+        .inline(status: 204, body: ByteBuffer()),
         .inline(status: 200, body: ByteBuffer(string: "{}")),
     ])
     func keepsEveryFormOfReply(_ reply: Entry.RememberedReply) throws {

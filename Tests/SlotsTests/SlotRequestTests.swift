@@ -90,8 +90,44 @@ import Wire
         let after = try await TestNode(folder.path, epoch: 2)
         #expect(
             await after.perform("wait", ["name": "a"], body: "9", id: id)
-                == .unavailable("the outcome of the first attempt is not known"))
+                == .refused("the outcome of the first attempt is not known"))
         #expect(try await after.counter("waiters") == 1)
         await after.close()
+    }
+
+    @Test func aWaitThatARestartEndedIsTakenUpAgainWhereItsCommandSaysHow() async throws {
+        let folder = try TemporaryFolder()
+        let before = try await TestNode(folder.path)
+        let id = before.requestID()
+        _ = await before.perform("wait_resumably", ["name": "a"], body: "1", id: id, deadline: .milliseconds(20))
+        #expect(try await before.counter("waiters") == 1)
+        await before.close()
+        let after = try await TestNode(folder.path, epoch: 2)
+        async let answer = after.text("wait_resumably", ["name": "a"], body: "1", id: id)
+        #expect(try await after.reaches("resumed", 1))
+        // A further retry joins the one that waits.
+        async let joined = after.text("wait_resumably", ["name": "a"], body: "1", id: id)
+        _ = try await after.text("increment", ["name": "a"])
+        #expect(try await answer == "reached 1")
+        #expect(try await joined == "reached 1")
+        _ = try await after.text("increment", ["name": "a"])
+        #expect(try await after.text("wait_resumably", ["name": "a"], body: "1", id: id) == "reached 1")
+        #expect(try await after.counter("waiters") == 1)
+        #expect(try await after.counter("resumed") == 1)
+        await after.close()
+    }
+
+    @Test(arguments: ["increment", "offload", "wait", "send", "work"])
+    func aChangeWithoutARequestIDIsRefusedAndLeavesNothing(operation: String) async throws {
+        let folder = try TemporaryFolder()
+        let node = try await TestNode(folder.path)
+        let request = RestRequest(
+            operation: operation, parameters: ["name": "a", "slot": "7"], body: ByteBuffer(string: "1"))
+        let reply = await node.node.perform(
+            SlotCall(slot: TestNode.slot, epoch: .zero, requestID: nil, kind: .rest, body: request.encoded()),
+            deadline: .now() + .seconds(20))
+        #expect(reply == .refused("\(operation) changes state and has no request id"))
+        for name in ["a", "offloaded", "waiters", "effects", "steps"] { #expect(try await node.counter(name) == 0) }
+        await node.close()
     }
 }

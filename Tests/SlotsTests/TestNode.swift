@@ -111,7 +111,7 @@ struct TestNode: Sendable {
     ) async -> SlotReply {
         let request = RestRequest(operation: operation, parameters: parameters, body: ByteBuffer(string: body))
         return await node.perform(
-            SlotCall(slot: slot, epoch: .zero, requestID: id, kind: .rest, body: request.encoded()),
+            SlotCall(slot: slot, epoch: .zero, requestID: id ?? requestID(), kind: .rest, body: request.encoded()),
             deadline: .now() + deadline)
     }
 

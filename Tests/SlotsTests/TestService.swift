@@ -94,6 +94,15 @@ enum TestService: SlotService {
             try add(1, to: "waiters", in: transaction)
             return .wait { transaction in try whenReached(name, wanted, transaction) }
         },
+        // The same, but goes on when it is asked again after a restart.
+        "wait_resumably": { request, transaction in
+            let wanted = UInt64(String(buffer: request.body)) ?? 0
+            let name = request.parameters["name"] ?? ""
+            let isResumed = request.parameters["resumed"] == "yes"
+            try add(1, to: isResumed ? "resumed" : "waiters", in: transaction)
+            return .wait(
+                retry: { transaction in try whenReached(name, wanted, transaction) }, resuming: ["resumed": "yes"])
+        },
         // Sends as many effects as the body says to the slot that is named.
         "send": { request, transaction in
             let destination = Slot(truncating: UInt64(request.parameters["slot"] ?? "") ?? 0)

@@ -6,7 +6,7 @@ import Wire
 
 @testable import User
 
-@Suite struct ApplicationTests {
+@Suite(.cheapHashes) struct ApplicationTests {
     let cluster = TestCluster()
 
     /// `PrivateApplicationResponse` of Discord's OpenAPI document, required members.

@@ -6,7 +6,7 @@ import Wire
 
 @testable import User
 
-@Suite struct GuildListTests {
+@Suite(.cheapHashes) struct GuildListTests {
     let cluster = TestCluster()
     let guilds = (1...3).map { GuildID(Snowflake(milliseconds: $0, slot: Slot(truncating: $0), sequence: 0)) }
 

@@ -18,6 +18,11 @@ import Testing
         #expect(try hash.matches("correct horse"))
     }
 
+    @Test func `a new hash costs what OWASP asks for, a nobody's hash too`() {
+        #expect(PasswordHash.newCost == PasswordHash.Cost(rounds: 16384, blockSize: 8, parallelism: 5))
+        #expect(PasswordHash.nobodys.cost == .standard)
+    }
+
     @Test func `the salt makes equal passwords' hashes differ`() throws {
         let first = try PasswordHash(of: "correct horse", salt: (1, 2), cost: cost)
         let second = try PasswordHash(of: "correct horse", salt: (1, 3), cost: cost)

@@ -6,7 +6,7 @@ import Wire
 
 @testable import User
 
-@Suite struct ProfileTests {
+@Suite(.cheapHashes) struct ProfileTests {
     let cluster = TestCluster()
 
     /// `UserPIIResponse` and `UserResponse` of Discord's OpenAPI document, required members.
@@ -62,6 +62,60 @@ import Wire
         let own = try cluster.call("get_my_user", as: ann)
         #expect(try own.text("username") == "ann")
         #expect(own.value("global_name") == nil)
+    }
+
+    @Test(arguments: [
+        ("bea", "new@example.org", ["username"]), ("free", "bea@example.org", ["email"]),
+        ("bea", "bea@example.org", ["email", "username"]),
+    ])
+    func `of a new name and a new address both are taken on, or neither`(
+        username: String, email: String, refused: [String]
+    ) throws {
+        let ann = try cluster.user("ann", email: "ann@example.org", at: 7)
+        _ = try cluster.user("bea", email: "bea@example.org", at: 8)
+        cluster.slot(ann.id.slot).events = []
+        let body = #"{"username":"\#(username)","email":"\#(email)","global_name":"A"}"#
+        let changed = try cluster.call("update_my_user", body, as: ann)
+        #expect(changed.status == 400)
+        let errors = changed.value("errors") as? [String: Any] ?? [:]
+        #expect(errors.keys.sorted() == refused)
+        try cluster.settle()
+        let own = try cluster.call("get_my_user", as: ann)
+        #expect(try own.text("username") == "ann")
+        #expect(try own.text("email") == "ann@example.org")
+        #expect(own.value("global_name") == nil)
+        #expect(cluster.slot(ann.id.slot).events.isEmpty)
+        // What was granted along the way is free again, and what ann held is still theirs.
+        let other = try cluster.call(
+            TestCluster.creation("free", email: "new@example.org"), at: Slot(truncating: 9))
+        #expect(other.status == 201)
+        #expect(try cluster.call(TestCluster.creation("ann"), at: Slot(truncating: 9)).status == 400)
+        // Another attempt with free names is not held up by the refusal.
+        let again = try cluster.call(
+            "update_my_user", #"{"username":"anna","email":"anna@example.org"}"#, as: ann)
+        #expect(try again.text("username") == "anna")
+        #expect(try again.text("email") == "anna@example.org")
+    }
+
+    @Test func `a retry of a change whose wait was lost ends it`() throws {
+        let reply = try cluster.call(TestCluster.registration("ann"), at: Slot(truncating: 7))
+        let ann = TestCluster.RegisteredUser(id: try reply.id("user_id"), token: try reply.text("token"))
+        let actor = try #require(try cluster.authenticate(ann.token))
+        let request = RestRequest(
+            operation: "update_my_user", actor: actor,
+            body: ByteBuffer(
+                string: #"{"username":"anna","global_name":"A","password":"correct horse","new_password":"new horse"}"#)
+        )
+        let lost = try cluster.begin(request, at: ann.id.slot)
+        #expect(try lost.reply() == nil)
+        var retry = request
+        retry.parameters = try #require(lost.resuming)
+        try cluster.settle()
+        let changed = try cluster.call(retry, at: ann.id.slot)
+        #expect(try changed.text("username") == "anna")
+        #expect(try changed.text("global_name") == "A")
+        try cluster.settle()
+        #expect(try cluster.logIn("anna", "new horse").status == 200)
     }
 
     @Test func `two renames at once both run, one after the other`() throws {

@@ -6,7 +6,7 @@ import Wire
 
 @testable import User
 
-@Suite struct RegistrationTests {
+@Suite(.cheapHashes) struct RegistrationTests {
     let cluster = TestCluster()
     let slot = Slot(truncating: 7)
 
@@ -85,6 +85,43 @@ import Wire
             RestRequest(operation: "lookup_name", parameters: ["kind": "username", "name": "ann"]),
             at: DirectoryName.username("ann").slot)
         #expect(owner.value("is_known") as? Bool == true)
+    }
+
+    @Test(arguments: [
+        TestCluster.registration("ann"),
+        TestCluster.creation("ann"),
+        RestRequest(operation: "admin_create_bot", body: ByteBuffer(string: #"{"name":"ann"}"#), isOperator: true),
+    ])
+    func `a retry after the wait was lost finds the first attempt's account`(request: RestRequest) throws {
+        let lost = try cluster.begin(request, at: slot)
+        var retry = request
+        retry.parameters = try #require(lost.resuming)
+        // Before the directory has answered, and after it.
+        let early = try cluster.begin(retry, at: slot)
+        #expect(try early.reply() == nil)
+        try cluster.settle()
+        let reply = Reply(try #require(try early.reply()))
+        #expect(reply.status == 201)
+        let late = try cluster.begin(retry, at: slot)
+        #expect(try late.reply()?.body == early.reply()?.body)
+        #expect(try cluster.authenticate(reply.text("token"))?.profile.username == "ann")
+        let owner = try cluster.call(
+            RestRequest(operation: "lookup_name", parameters: ["kind": "username", "name": "ann"]),
+            at: DirectoryName.username("ann").slot)
+        let id = reply.value("user_id") ?? reply.value("id")
+        #expect(try owner.text("user_id") == id as? String)
+    }
+
+    @Test func `a retry after the wait was lost is told that another has the name`() throws {
+        _ = try cluster.user("ann", at: 9)
+        let request = TestCluster.creation("ann", email: "b@example.org")
+        let lost = try cluster.begin(request, at: slot)
+        try cluster.settle()
+        var retry = request
+        retry.parameters = try #require(lost.resuming)
+        let reply = Reply(try #require(try cluster.begin(retry, at: slot).reply()))
+        #expect(reply.fault("username") == "USERNAME_ALREADY_TAKEN")
+        #expect(cluster.slot(slot).rowCount(.user) == 0)
     }
 
     @Test func `a name granted to an account that is gone is released`() throws {

@@ -48,6 +48,8 @@ final class TestCluster {
     final class Call {
         private let slot: TestSlot
         private var step: Result<Outcome, APIError>
+        /// What the slot would keep for a retry of a request that waits.
+        private(set) var resuming: [String: String]?
 
         init(_ request: RestRequest, at slot: TestSlot) throws {
             self.slot = slot
@@ -61,6 +63,7 @@ final class TestCluster {
         private func advance(_ body: (any SlotTransaction) throws -> Outcome) throws {
             do {
                 step = .success(try slot.command(body))
+                if case .success(.wait(_, let resuming)) = step { self.resuming = resuming }
                 if case .success(.offload(let compute, let then)) = step {
                     let result = try compute()
                     try advance { try then(result, $0) }
@@ -72,7 +75,7 @@ final class TestCluster {
 
         /// The reply; `nil` while it waits.
         func reply() throws -> RestReply? {
-            if case .success(.wait(let retry)) = step { try advance { try retry($0) } }
+            if case .success(.wait(let retry, _)) = step { try advance { try retry($0) } }
             switch step {
             case .failure(let error): return error.reply
             case .success(.reply(let reply)), .success(.replyOnce(let reply, again: _)): return reply
@@ -132,13 +135,17 @@ final class TestCluster {
                 string: #"{"username":"\#(username)","email":"\#(email)","password":"\#(password)"}"#))
     }
 
+    /// An account by an operator, without a password.
+    static func creation(_ username: String, email: String? = nil) -> RestRequest {
+        let email = email.map { #","email":"\#($0)""# } ?? ""
+        return RestRequest(
+            operation: "admin_create_user", body: ByteBuffer(string: #"{"username":"\#(username)"\#(email)}"#),
+            isOperator: true)
+    }
+
     /// Makes an account without a password, which costs no hashing.
-    func user(_ username: String, at slot: UInt64 = 5) throws -> RegisteredUser {
-        let reply = try call(
-            RestRequest(
-                operation: "admin_create_user", body: ByteBuffer(string: #"{"username":"\#(username)"}"#),
-                isOperator: true),
-            at: Slot(truncating: slot))
+    func user(_ username: String, email: String? = nil, at slot: UInt64 = 5) throws -> RegisteredUser {
+        let reply = try call(Self.creation(username, email: email), at: Slot(truncating: slot))
         return try RegisteredUser(id: reply.id("id"), token: reply.text("token"))
     }
 

@@ -181,18 +181,25 @@ extension Entry.Request: FieldCodable {
 extension Entry.RememberedReply: FieldCodable {
     public func encode(into writer: inout FieldWriter) {
         switch self {
-        case .pending: break
+        case .pending(let parameters):
+            guard let parameters else { break }
+            writer.write(7, true)
+            Self.write(parameters, into: &writer)
         case .inline(let status, let body):
             writer.write(3, status)
             writer.write(4, body)
         case .reference(let status, let operation, let parameters):
             writer.write(3, status)
             writer.write(5, operation)
-            for (name, value) in parameters {
-                writer.write(6) {
-                    $0.write(1, name)
-                    $0.write(2, value)
-                }
+            Self.write(parameters, into: &writer)
+        }
+    }
+
+    private static func write(_ parameters: [String: String], into writer: inout FieldWriter) {
+        for (name, value) in parameters {
+            writer.write(6) {
+                $0.write(1, name)
+                $0.write(2, value)
             }
         }
     }
@@ -203,6 +210,7 @@ extension Entry.RememberedReply: FieldCodable {
         var body = ByteBuffer()
         var operation: String?
         var parameters: [String: String] = [:]
+        var isResumable = false
         while let field = try reader.next() {
             switch field.number {
             case 3: status = try field.int()
@@ -219,11 +227,12 @@ extension Entry.RememberedReply: FieldCodable {
                     }
                 }
                 parameters[name] = value
+            case 7: isResumable = try field.bool()
             default: break
             }
         }
         guard let status else {
-            self = .pending
+            self = .pending(resuming: isResumable ? parameters : nil)
             return
         }
         if let operation {

@@ -26,8 +26,9 @@ public struct Entry: Hashable, Sendable {
         case inline(status: Int, body: ByteBuffer)
         /// A read operation that gives the answer again.
         case reference(status: Int, operation: String, parameters: [String: String])
-        /// The command has written, and its answer waits for another slot.
-        case pending
+        /// The command has written, and its answer waits for another slot. A retry runs the operation again with these
+        /// parameters added to its own; without them the outcome stays unknown.
+        case pending(resuming: [String: String]? = nil)
     }
 
     public struct Request: Hashable, Sendable {

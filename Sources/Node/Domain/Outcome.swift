@@ -18,7 +18,11 @@ public enum Outcome {
         then: @Sendable (ByteBuffer, any SlotTransaction) throws -> Outcome)
     /// The answer depends on another slot (a name's claim): the runtime runs `retry` again after each commit on the
     /// slot until it gives another outcome, or the call's deadline passes.
-    case wait(retry: @Sendable (any SlotTransaction) throws -> Outcome)
+    ///
+    /// `resuming` is kept with the request's id if the command has written: when a retry of the request comes after the
+    /// wait has ended without an answer (a restart, a deadline), the operation's handler runs again with these added to
+    /// its parameters, and finds there what the first attempt wrote. Without it such a retry is refused.
+    case wait(retry: @Sendable (any SlotTransaction) throws -> Outcome, resuming: [String: String]? = nil)
 }
 
 /// A read operation that gives an answer again.

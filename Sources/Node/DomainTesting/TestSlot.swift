@@ -17,6 +17,8 @@ public final class TestSlot: SlotTransaction, CommittedReader {
     public var ephemeralEvents: [Event] = []
     public var effects: [(effect: Effect, destination: Slot)] = []
     public var scheduledWork: [Work] = []
+    /// How the last command's answer is given again, if by a reference.
+    public private(set) var lastReference: ReplyReference?
 
     private var rows: [Family: [[UInt8]: ByteBuffer]] = [:]
     private var minter: IDMinter
@@ -51,6 +53,7 @@ public final class TestSlot: SlotTransaction, CommittedReader {
         guard let handler = service.operations[request.operation] else {
             throw TestSlotError.unknownOperation(request.operation)
         }
+        lastReference = nil
         do {
             return try resolve(try command { try handler(request, $0) })
         } catch let error as APIError {
@@ -60,7 +63,10 @@ public final class TestSlot: SlotTransaction, CommittedReader {
 
     private func resolve(_ outcome: Outcome) throws -> RestReply {
         switch outcome {
-        case .reply(let reply), .replyOnce(let reply, again: _): return reply
+        case .reply(let reply): return reply
+        case .replyOnce(let reply, let again):
+            lastReference = again
+            return reply
         case .read(let read): return try read(self)
         case .offload(let compute, let then):
             let result = try compute()

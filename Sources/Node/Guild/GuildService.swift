@@ -8,7 +8,7 @@ public enum GuildService: SlotService {
     public static let operations: [String: OperationHandler] = [
         GuildOperations.operations, ChannelOperations.operations, RoleOperations.operations,
         MemberOperations.operations, InviteOperations.operations, BotOperations.operations,
-        MessageOperations.operations,
+        MessageOperations.operations, RepeatedReplies.operations,
     ].reduce(into: [:]) { all, some in
         all.merge(some) { _, _ in preconditionFailure("two handlers for one operation: a mistake in this list") }
     }

@@ -57,4 +57,6 @@ enum ServiceFault: Error, Hashable {
     /// A command that had written answered with an outcome that may come only before writes.
     case wroteBefore(String)
     case entryTooLarge(Int)
+    /// A change that came without a request id: calls without one are repeated although they may have run.
+    case changeWithoutRequestID
 }

@@ -47,7 +47,8 @@ extension SlotRuntime {
             guard let only = first(requestID, of: command) else { return }
             command = only
         }
-        run(command) { try handler(request, $0) }
+        let resolved = command.request
+        run(command) { try handler(resolved, $0) }
     }
 
     /// Runs a body as the command, or the next part of it.
@@ -71,7 +72,7 @@ extension SlotRuntime {
         case .reply(let reply):
             let remembered: Entry.RememberedReply =
                 reply.body.readableBytes <= environment.limits.inlineReply
-                ? .inline(status: reply.status, body: reply.body) : .pending
+                ? .inline(status: reply.status, body: reply.body) : .pending()
             try conclude(command, transaction, reply, remembered)
         case .replyOnce(let reply, let again):
             try conclude(
@@ -83,8 +84,8 @@ extension SlotRuntime {
         case .offload(let compute, let then):
             guard !transaction.hasChanges else { throw ServiceFault.wroteBefore("offload") }
             offload(compute, then: then, for: command)
-        case .wait(let retry):
-            try wait(retry, transaction, command)
+        case .wait(let retry, let resuming):
+            try wait(retry, resuming, transaction, command)
         }
     }
 
@@ -93,17 +94,17 @@ extension SlotRuntime {
         _ remembered: Entry.RememberedReply
     ) throws {
         // What changed nothing need not be remembered: a retry finds the same.
-        if transaction.hasChanges || command.isPending {
-            try proposeOrRefuse(
-                transaction, request: command.requestID.map { Entry.Request(id: $0, reply: remembered) })
-        }
+        if transaction.hasChanges || command.isPending { try proposeOrRefuse(transaction, command, remembered) }
         emitEphemeral(transaction)
         answer(command, reply)
     }
 
-    private func proposeOrRefuse(_ transaction: CommandTransaction, request: Entry.Request?) throws {
+    private func proposeOrRefuse(
+        _ transaction: CommandTransaction, _ command: Command, _ remembered: Entry.RememberedReply
+    ) throws {
         do {
-            try propose(transaction, request: request)
+            guard let id = command.requestID else { throw ServiceFault.changeWithoutRequestID }
+            try propose(transaction, request: Entry.Request(id: id, reply: remembered))
         } catch {
             caches.removeAll()
             throw error
@@ -137,6 +138,10 @@ extension SlotRuntime {
             return command.complete(.unavailable("the slot takes no writes now: \(refusal)"))
         }
         environment.metrics.faults.increment()
+        if case ServiceFault.changeWithoutRequestID = error {
+            logger.error("a change without a request id", metadata: ["operation": "\(command.request.operation)"])
+            return command.complete(.refused("\(command.request.operation) changes state and has no request id"))
+        }
         logger.error(
             "a command failed", metadata: ["operation": "\(command.request.operation)", "error": "\(error)"])
         answer(command, APIError(status: 500, code: 0, message: "500: Internal Server Error").reply)
@@ -181,8 +186,8 @@ extension SlotRuntime {
     // MARK: Waiting for another slot
 
     private func wait(
-        _ retry: @escaping @Sendable (any SlotTransaction) throws -> Outcome, _ transaction: CommandTransaction,
-        _ command: Command
+        _ retry: @escaping @Sendable (any SlotTransaction) throws -> Outcome, _ resuming: [String: String]?,
+        _ transaction: CommandTransaction, _ command: Command
     ) throws {
         var command = command
         guard waiting.count < environment.limits.waitingCommands else {
@@ -190,8 +195,7 @@ extension SlotRuntime {
             return command.complete(.unavailable("too many commands wait for other slots"))
         }
         if transaction.hasChanges {
-            let request = command.requestID.map { Entry.Request(id: $0, reply: .pending) }
-            try proposeOrRefuse(transaction, request: request)
+            try proposeOrRefuse(transaction, command, .pending(resuming: resuming))
             command.isPending = true
         }
         let number = nextWaiting

@@ -18,10 +18,18 @@ extension SlotRuntime {
             join(id, command.complete)
             return nil
         }
+        var request = command.request
+        var isPending = false
         do {
             if let row = try makeTransaction().get(.meta, MetaRows.request(id)) {
-                answerAgain(try Entry.Request(decoding: row).reply, command)
-                return nil
+                let remembered = try Entry.Request(decoding: row).reply
+                guard case .pending(let resuming?) = remembered else {
+                    answerAgain(remembered, command)
+                    return nil
+                }
+                // The first attempt wrote, and its wait ended without an answer: the retry goes on waiting.
+                request.parameters.merge(resuming) { _, kept in kept }
+                isPending = true
             }
         } catch {
             logger.error("a remembered request cannot be read", metadata: ["error": "\(error)"])
@@ -29,10 +37,12 @@ extension SlotRuntime {
             return nil
         }
         inFlight[id] = []
-        return Command(request: command.request, requestID: id, deadline: command.deadline) { [self] reply in
+        var only = Command(request: request, requestID: id, deadline: command.deadline) { [self] reply in
             command.complete(reply)
             for complete in inFlight.removeValue(forKey: id) ?? [] { complete(reply) }
         }
+        only.isPending = isPending
+        return only
     }
 
     private func join(_ id: RequestID, _ complete: @escaping (SlotReply) -> Void) {
@@ -58,8 +68,9 @@ extension SlotRuntime {
             }
             run(read) { try handler(request, $0) }
         case .pending:
-            // The first attempt wrote, and ended (with a restart) before its answer was known.
-            command.complete(.unavailable("the outcome of the first attempt is not known"))
+            // The first attempt wrote, and ended (with a restart) before its answer was known, or with one too large
+            // to remember: no further attempt will find out.
+            command.complete(.refused("the outcome of the first attempt is not known"))
         }
     }
 

@@ -49,9 +49,9 @@ struct Account: Hashable, Sendable, FieldCodable {
     var version: UInt64 = 1
     /// Names asked for and not yet answered.
     var claims: [Claim] = []
-    /// Names whose refusal made the account `denied`.
+    /// Names whose refusal made the account `denied`, or that an active one asked for last and did not get.
     var refusals: [Claim] = []
-    /// Names granted to an account that is still pending.
+    /// Names granted while others of ``claims`` are unanswered.
     var grants: [Claim] = []
 
     static let defaultLocale = "en-US"

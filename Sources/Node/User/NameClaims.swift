@@ -4,8 +4,9 @@ import Identity
 /// The user's side of unique names: asks the directory, and acts on its answers (DESIGN §3).
 ///
 /// A pending account becomes active when the last of its names is granted, and denied when one is refused; what it had
-/// been granted by then, or is granted later, is released. An active account that claims a name switches to it when it
-/// is granted, and only then releases the old one. An answer that nobody awaits any more is released too, unless the
+/// been granted by then, or is granted later, is released. An active account that claims a name or two, one request at a
+/// time, switches when all are granted, and only then releases the old ones; when one is refused it keeps what it has,
+/// and what was granted is released. An answer that nobody awaits any more is released too, unless the
 /// account holds the name. Each answer arrives once (outbox), and answers of one name in the order of the questions.
 struct NameClaims {
     let rows: UserRows
@@ -15,6 +16,8 @@ struct NameClaims {
     /// Notes the claims in `account`, which the caller then puts, and sends them.
     func ask(_ claims: [Account.Claim], for account: inout Account) {
         account.claims += claims
+        account.grants = []
+        account.refusals = []
         for claim in claims { transaction.send(.claimName(claim.name, owner: account.id), to: claim.name.slot) }
     }
 
@@ -57,7 +60,21 @@ struct NameClaims {
     }
 
     private func answerRename(_ claim: Account.Claim, isGranted: Bool, in account: inout Account) {
-        guard isGranted else { return }
+        if isGranted { account.grants.append(claim) } else { account.refusals.append(claim) }
+        guard account.claims.isEmpty else { return }
+        let granted = account.grants
+        account.grants = []
+        guard account.refusals.isEmpty else {
+            // A new spelling of a name that the account holds is granted too.
+            for grant in granted where !account.holds(grant.name) { release(grant.name, from: account.id) }
+            return
+        }
+        for claim in granted { take(claim, in: &account) }
+        ProfileChanges(rows: rows).announce(&account)
+    }
+
+    /// Switches to a name, and releases the one before.
+    private func take(_ claim: Account.Claim, in account: inout Account) {
         let old: DirectoryName?
         switch claim.kind {
         case .username:
@@ -68,7 +85,6 @@ struct NameClaims {
             account.email = claim.text
         }
         if let old, old != claim.name { release(old, from: account.id) }
-        ProfileChanges(rows: rows).announce(&account)
     }
 
     private func release(_ name: DirectoryName, from owner: UserID) {

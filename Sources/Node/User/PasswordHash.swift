@@ -24,6 +24,27 @@ struct PasswordHash: Hashable, Sendable, FieldCodable {
     static let saltLength = 16
     static let digestLength = 32
 
+    /// A hash that no password has, checked for accounts that are not there or have no password, so that the work of a
+    /// log-in does not tell which exist.
+    static var nobodys: PasswordHash {
+        PasswordHash(
+            cost: newCost, salt: [UInt8](repeating: 0, count: saltLength),
+            digest: [UInt8](repeating: 0, count: digestLength))
+    }
+
+    /// What new hashes cost; tests that are not about hashing make it cheap.
+    @TaskLocal static var newCost = Cost.standard
+
+    /// The work of one hash.
+    struct Derivation: Hashable, Sendable {
+        var cost: Cost
+        var saltLength: Int
+        var digestLength: Int
+    }
+
+    /// Told of every hash that the present task computes: tests compare the work of log-ins.
+    @TaskLocal static var observer: (@Sendable (Derivation) -> Void)?
+
     var cost: Cost
     var salt: [UInt8]
     var digest: [UInt8]
@@ -37,7 +58,7 @@ struct PasswordHash: Hashable, Sendable, FieldCodable {
     /// Hashes `password`.
     ///
     /// - Parameter salt: two words of random bits.
-    init(of password: String, salt: (UInt64, UInt64), cost: Cost = .standard) throws {
+    init(of password: String, salt: (UInt64, UInt64), cost: Cost = newCost) throws {
         let bytes = [salt.0, salt.1].flatMap { word in
             stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> UInt64($0)) }
         }
@@ -52,13 +73,9 @@ struct PasswordHash: Hashable, Sendable, FieldCodable {
         return zip(other, digest).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
     }
 
-    /// Spends the time of a check for an account that is not there, so that an answer does not tell which exist.
-    static func spendTimeOfCheck(_ password: String) throws {
-        _ = try derive(password, salt: [UInt8](repeating: 0, count: saltLength), cost: .standard)
-    }
-
     /// A password's bytes: composed characters and their decomposed forms are one password.
     private static func derive(_ password: String, salt: [UInt8], cost: Cost) throws -> [UInt8] {
+        observer?(Derivation(cost: cost, saltLength: salt.count, digestLength: digestLength))
         let key = try KDF.Scrypt.deriveKey(
             from: Data(password.precomposedStringWithCompatibilityMapping.utf8), salt: salt,
             outputByteCount: digestLength, rounds: cost.rounds, blockSize: cost.blockSize,

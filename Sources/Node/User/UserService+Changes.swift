@@ -82,7 +82,8 @@ extension UserService {
             })
     }
 
-    /// Asks for new names, one request at a time, and goes on when they are granted.
+    /// Asks for new names, one request at a time, and goes on when they are granted. Run again from the start, by a
+    /// retry whose first attempt's wait was lost, it finds the names held, or asks again for what was refused.
     private static func claimNames(
         _ body: UpdateBody, of user: UserID, password: PasswordHash?, in transaction: any SlotTransaction
     ) throws -> Outcome {
@@ -101,16 +102,17 @@ extension UserService {
     private static func awaitNames(
         _ names: [Account.Claim], _ body: UpdateBody, of user: UserID, password: PasswordHash?
     ) -> Outcome {
-        .wait { transaction in
+        let retry: @Sendable (any SlotTransaction) throws -> Outcome = { transaction in
             let rows = UserRows(transaction)
             guard let account = try rows.activeAccount(user) else { throw APIError.unauthorized }
             guard !names.contains(where: account.claims.contains) else {
                 return awaitNames(names, body, of: user, password: password)
             }
-            let refused = names.filter { !account.holds($0.name) }
+            let refused = names.filter(account.refusals.contains)
             guard refused.isEmpty else { throw APIError.invalidForm(refused.map(AccountRules.refused)) }
             return try finish(body, of: account, password: password, in: rows)
         }
+        return .wait(retry: retry, resuming: [:])
     }
 
     /// Changes what needs nobody's leave, and answers.

@@ -30,7 +30,7 @@ extension UserService {
             Account.Claim(kind: .email, text: DirectoryName.email(body.email).canonical),
         ]
         let draft = Draft(names: names, globalName: body.globalName)
-        return try create(draft, password: body.password, in: transaction) { account, token in
+        return try create(draft, password: body.password, for: request, in: transaction) { account, token in
             .json(201) {
                 $0.object {
                     $0.member("token", token)
@@ -67,7 +67,7 @@ extension UserService {
             names.append(Account.Claim(kind: .email, text: DirectoryName.email(email).canonical))
         }
         let draft = Draft(names: names, globalName: body.globalName)
-        return try create(draft, password: body.password, in: transaction) { account, token in
+        return try create(draft, password: body.password, for: request, in: transaction) { account, token in
             .json(201) {
                 $0.object {
                     $0.member("id", account.id)
@@ -104,7 +104,7 @@ extension UserService {
             if let subject = request.subject, subject.id == owner { return subject }
             return UserProfile(id: owner, username: "user_\(owner)", version: 0)
         }
-        return try create(draft, password: nil, in: transaction) { account, token in
+        return try create(draft, password: nil, for: request, in: transaction) { account, token in
             .json(201) {
                 $0.object {
                     $0.member("id", account.id)
@@ -132,10 +132,15 @@ extension UserService {
 
     private typealias Answer = @Sendable (_ account: Account, _ token: String) -> RestReply
 
-    /// Hashes the password, if there is one, then makes the account.
+    /// Hashes the password, if there is one, then makes the account; a retry of a request whose wait was lost goes on
+    /// with the account that it made.
     private static func create(
-        _ draft: Draft, password: String?, in transaction: any SlotTransaction, answer: @escaping Answer
+        _ draft: Draft, password: String?, for request: RestRequest, in transaction: any SlotTransaction,
+        answer: @escaping Answer
     ) throws -> Outcome {
+        if let pending = PendingAccount(request.parameters) {
+            return try answerWhenNamed(pending, in: transaction, answer: answer)
+        }
         guard let password else { return try create(draft, hash: nil, in: transaction, answer: answer) }
         let salt = (transaction.random(), transaction.random())
         return .offload(
@@ -166,21 +171,46 @@ extension UserService {
             application.owner = draft.owner
             rows.put(application, of: id)
         }
-        return awaitNames(of: id, token: try rows.issueToken(to: id), answer: answer)
+        return wait(for: PendingAccount(token: try rows.issueToken(to: id)), answer: answer)
     }
 
-    /// Waits until the directory has answered for all names. The refused one's rows go with the answer.
-    private static func awaitNames(of user: UserID, token: Token, answer: @escaping Answer) -> Outcome {
-        .wait { transaction in
-            let rows = UserRows(transaction)
-            guard let account = try rows.account(user) else { throw APIError.unknownUser }
-            switch account.state {
-            case .active: return .reply(answer(account, token.signed(with: transaction.tokenSecret)))
-            case .denied where account.claims.isEmpty:
-                rows.deleteUser(user)
-                return .reply(APIError.invalidForm(account.refusals.map(AccountRules.refused)).reply)
-            case .pending, .denied: return awaitNames(of: user, token: token, answer: answer)
-            }
+    /// A new account whose names are asked for, with the token that its answer will hold.
+    private struct PendingAccount: Sendable {
+        var token: Token
+
+        init(token: Token) { self.token = token }
+
+        /// - Parameter parameters: of a retry, see ``parameters``.
+        init?(_ parameters: [String: String]) {
+            guard let user = parameters["pending_user"].flatMap({ UserID($0) }),
+                let id = parameters["pending_token"].flatMap({ UInt64($0) })
+            else { return nil }
+            token = Token(userID: user, tokenID: id)
+        }
+
+        /// What a retry finds the account by.
+        var parameters: [String: String] {
+            ["pending_user": token.userID.description, "pending_token": String(token.tokenID)]
+        }
+    }
+
+    private static func wait(for pending: PendingAccount, answer: @escaping Answer) -> Outcome {
+        .wait(
+            retry: { try answerWhenNamed(pending, in: $0, answer: answer) }, resuming: pending.parameters)
+    }
+
+    /// Answers once the directory has answered for all names. The refused one's rows go with the answer.
+    private static func answerWhenNamed(
+        _ pending: PendingAccount, in transaction: any SlotTransaction, answer: @escaping Answer
+    ) throws -> Outcome {
+        let rows = UserRows(transaction)
+        guard let account = try rows.account(pending.token.userID) else { throw APIError.unknownUser }
+        switch account.state {
+        case .active: return .reply(answer(account, pending.token.signed(with: transaction.tokenSecret)))
+        case .denied where account.claims.isEmpty:
+            rows.deleteUser(account.id)
+            return .reply(APIError.invalidForm(account.refusals.map(AccountRules.refused)).reply)
+        case .pending, .denied: return wait(for: pending, answer: answer)
         }
     }
 }

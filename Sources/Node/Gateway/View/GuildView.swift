@@ -10,9 +10,13 @@ struct GuildView {
     private(set) var owner: UserID
     private(set) var roles: [RoleID: Permissions]
     /// In the order of the snapshot, new ones last.
-    private(set) var channels: [ChannelView]
-    /// The members' roles.
-    private(set) var members: [UserID: [RoleID]] = [:]
+    private(set) var channels: [ChannelView] {
+        didSet { membersWithOverwrites = GuildView.membersWithOverwrites(in: channels) }
+    }
+    /// Those for whom some channel has an overwrite of their own.
+    private var membersWithOverwrites: Set<Snowflake>
+    /// Without their JSON, which only snapshots need.
+    private(set) var members: [UserID: MemberView] = [:]
 
     init(_ snapshot: GuildSnapshot) {
         id = snapshot.id
@@ -20,13 +24,18 @@ struct GuildView {
         roles = Dictionary(
             snapshot.roles.map { ($0.id, Permissions(rawValue: $0.permissions)) }, uniquingKeysWith: { $1 })
         channels = snapshot.channels.map(GuildView.kept)
+        membersWithOverwrites = GuildView.membersWithOverwrites(in: channels)
     }
 
-    /// The channel with JSON of its own: what came in is a slice of all that was read with it, and would hold that.
+    /// A channel as it is kept: of the message that it came in, no more than its own bytes.
     private static func kept(_ channel: ChannelView) -> ChannelView {
         var channel = channel
-        channel.json = ByteBuffer(bytes: channel.json.readableBytesView)
+        channel.json = channel.json.compacted()
         return channel
+    }
+
+    private static func membersWithOverwrites(in channels: [ChannelView]) -> Set<Snowflake> {
+        Set(channels.lazy.flatMap(\.overwrites).filter(\.isMember).map(\.id))
     }
 
     /// What a change means for the classes built on the view.
@@ -51,8 +60,8 @@ struct GuildView {
             return .permissions
         case .roleDeleted(let role):
             roles[role] = nil
-            for (user, roles) in members where roles.contains(role) {
-                members[user]?.removeAll { $0 == role }
+            for (user, member) in members where member.roles.contains(role) {
+                members[user]?.roles.removeAll { $0 == role }
             }
             return .permissions
         case .channel(let channel):
@@ -68,8 +77,8 @@ struct GuildView {
             return .permissions
         case .member(let member):
             guard let old = members[member.userID] else { return .nothing }
-            members[member.userID] = member.roles
-            return Set(old) == Set(member.roles) ? .nothing : .member(member.userID)
+            add(member)
+            return Set(old.roles) == Set(member.roles) ? .nothing : .member(member.userID)
         case .memberRemoved(let user):
             return members.removeValue(forKey: user) == nil ? .nothing : .memberRemoved(user)
         case .guildDeleted: return .deleted
@@ -78,7 +87,11 @@ struct GuildView {
     }
 
     /// The member of one of the loop's own sessions.
-    mutating func add(_ member: MemberView) { members[member.userID] = member.roles }
+    mutating func add(_ member: MemberView) {
+        var member = member
+        member.json = ByteBuffer()
+        members[member.userID] = member
+    }
     mutating func remove(_ user: UserID) { members[user] = nil }
 
     func channel(_ id: ChannelID) -> ChannelView? { channels.first { $0.id == id } }
@@ -93,13 +106,10 @@ struct GuildView {
     }
 
     func classKey(_ user: UserID) -> ClassKey? {
-        guard let own = members[user] else { return nil }
-        let hasOwn = channels.contains { channel in
-            channel.overwrites.contains { $0.isMember && $0.id == user.snowflake }
-        }
+        guard let member = members[user] else { return nil }
         return ClassKey(
-            isOwner: user == owner, roles: own.filter { roles[$0] != nil }.sorted(),
-            member: hasOwn ? user : nil)
+            isOwner: user == owner, roles: member.roles.filter { roles[$0] != nil }.sorted(),
+            member: membersWithOverwrites.contains(user.snowflake) ? user : nil)
     }
 
     func basePermissions(_ key: ClassKey) -> Permissions {

@@ -52,7 +52,8 @@ extension MessageOperations {
             view, by: place.member, mentioned: mentions.users, in: place.guild, nonce: body.nonce)
         events(of: place).created(encoding, readers: message.contentReaders)
         return .replyOnce(
-            RestReply(status: 200, body: encoding.reply), again: reference(to: id, in: channel))
+            RestReply(status: 200, body: encoding.reply),
+            again: RepeatedReplies.reference(to: id, in: channel, isPosted: true))
     }
 
     /// `PATCH /channels/{channel_id}/messages/{message_id}`.
@@ -104,7 +105,8 @@ extension MessageOperations {
         let encoding = MessageEncoding(view, by: author, mentioned: mentioned, in: place.guild, nonce: nil)
         events(of: place).updated(encoding, readers: message.contentReaders)
         return .replyOnce(
-            RestReply(status: 200, body: encoding.reply), again: reference(to: id, in: channel))
+            RestReply(status: 200, body: encoding.reply),
+            again: RepeatedReplies.reference(to: id, in: channel, isPosted: false))
     }
 
     /// The author's profile: their own slot's if it is newer than the guild's copy.
@@ -121,14 +123,7 @@ extension MessageOperations {
             reader: place.rows.transaction, guild: place.guild.id, channel: place.channel.id)
         let history = MessageHistory(reader: place.rows.transaction, channel: place.channel.id)
         guard let message = try history.message(id) else { return nil }
-        var profiles: [UserID: UserProfile] = [:]
-        let view = try page.view(id, message, profiles: &profiles)
-        return .json { json in
-            json.object { json in
-                json.messageMembers(view, nonce: nonce)
-                json.messageContentMembers(message)
-            }
-        }
+        return try page.answer(id, message, nonce: nonce)
     }
 
     /// The message that a new one answers; `nil` when it is gone and the client takes a message that answers none.

@@ -116,11 +116,4 @@ enum MessageOperations {
     static func events(of place: ChannelAccess) -> MessageEvents {
         MessageEvents(transaction: place.rows.transaction, guild: place.guild.id, channel: place.channel.id)
     }
-
-    /// The operation that gives a posted or edited message again.
-    static func reference(to id: MessageID, in channel: ChannelID) -> ReplyReference {
-        ReplyReference(
-            status: 200, operation: "get_message",
-            parameters: ["channel_id": channel.description, "message_id": id.description])
-    }
 }

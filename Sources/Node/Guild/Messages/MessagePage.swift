@@ -40,6 +40,18 @@ struct MessagePage {
         return writer.buffer
     }
 
+    /// A message as the answer to its post, with the nonce, or to its edit shows it.
+    func answer(_ id: MessageID, _ message: Message, nonce: MessageNonce?) throws -> RestReply {
+        var profiles: [UserID: UserProfile] = [:]
+        let view = try view(id, message, profiles: &profiles)
+        return .json { json in
+            json.object { json in
+                json.messageMembers(view, nonce: nonce)
+                json.messageContentMembers(message)
+            }
+        }
+    }
+
     private func messages(_ position: Position, limit: Int) throws -> [MessageHistory.Found] {
         switch position {
         case .newest: return try history.newest(before: nil, limit: limit)

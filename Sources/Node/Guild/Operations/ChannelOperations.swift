@@ -51,9 +51,7 @@ enum ChannelOperations {
 
     static func replyOnce(_ status: Int, _ channel: Channel, _ access: GuildAccess) throws -> Outcome {
         .replyOnce(
-            try reply(status, channel, access),
-            again: ReplyReference(
-                status: status, operation: "get_channel", parameters: ["channel_id": channel.id.description]))
+            try reply(status, channel, access), again: RepeatedReplies.reference(to: channel, status: status))
     }
 
     /// `DELETE /channels/{channel_id}`: with its messages and invites; the channels of a category stay without it.

@@ -85,7 +85,7 @@ enum GuildCreation {
         let created = guild
         return .replyOnce(
             .json(201) { $0.guild(created) },
-            again: ReplyReference(status: 201, operation: "get_guild", parameters: ["guild_id": id.description]))
+            again: RepeatedReplies.reference(to: created, status: 201))
     }
 
     private static func validate(_ body: Body) throws {

@@ -59,8 +59,7 @@ enum GuildUpdate {
         let updated = guild
         return .replyOnce(
             .json { $0.guild(updated) },
-            again: ReplyReference(
-                status: 200, operation: "get_guild", parameters: ["guild_id": guild.id.description]))
+            again: RepeatedReplies.reference(to: updated, status: 200))
     }
 
     private static func validate(_ body: Body, in guild: GuildAggregate) throws {
