@@ -75,8 +75,7 @@ final class Session {
     var awaited: [RootEntity: UInt64] = [:]
     /// READY has been sent.
     var isReady = false
-    /// Let go of by ``detach(now:)``, which a connection calls when it closes; not weak, since a delivery would pay for
-    /// that more than for all else that it does here.
+    /// Let go of by ``detach(now:)``, which a connection calls when it closes; not weak, which each delivery would pay for.
     var sink: (any SessionSink)?
     /// READY's `resume_gateway_url`.
     var resumeURL = ""
