@@ -19,7 +19,8 @@ struct EdgeRequestTests {
         try await RunningEdge.run(slots: slots) { edge in
             let client = try RawClient(port: edge.server.port)
             let answer = try await client.request(
-                "POST", "/api/v10/channels/\(channel)/messages?a=b", token: "Bot \(RunningEdge.token())",
+                "POST", "/api/v10/channels/\(channel)/messages?a=b",
+                token: "Bot \(RunningEdge.token(RunningEdge.botToken))",
                 body: #"{"content":"hi"}"#,
                 headers: ["Content-Type": "application/json", "X-Audit-Log-Reason": "because%20so"])
             #expect(answer.status == 200)
@@ -57,15 +58,17 @@ struct EdgeRequestTests {
         }
     }
 
-    @Test("schemes Bot and Bearer and the bare token are taken")
-    func schemes() async throws {
+    @Test(
+        "Bot stands before a bot's token, Bearer or nothing before a user's",
+        arguments: [
+            ("Bot ", true, 200), ("Bot ", false, 401), ("Bearer ", true, 401), ("Bearer ", false, 200), ("", true, 401),
+            ("", false, 200),
+        ])
+    func schemes(scheme: String, isBot: Bool, status: Int) async throws {
         try await RunningEdge.run { edge in
             let client = try RawClient(port: edge.server.port)
-            for scheme in ["Bot ", "Bearer ", ""] {
-                let answer = try await client.request(
-                    "GET", "/api/v10/users/@me", token: scheme + RunningEdge.token())
-                #expect(answer.status == 200)
-            }
+            let token = RunningEdge.token(isBot ? RunningEdge.botToken : 1)
+            #expect(try await client.request("GET", "/api/v10/users/@me", token: scheme + token).status == status)
         }
     }
 
@@ -74,7 +77,7 @@ struct EdgeRequestTests {
         try await RunningEdge.run { edge in
             let client = try RawClient(port: edge.server.port)
             func status() async throws -> Int {
-                try await client.request("GET", "/api/v10/users/@me", token: "Bot \(RunningEdge.token(9))").status
+                try await client.request("GET", "/api/v10/users/@me", token: RunningEdge.token(9)).status
             }
             for _ in 0..<20 { #expect(try await status() == 200) }
             #expect(edge.slots.authentications == 1)
@@ -102,9 +105,10 @@ struct EdgeRequestTests {
                 clients.append(client)
             }
             let last = clients.removeLast()
+            let token = RunningEdge.token(RunningEdge.botToken)
             for client in clients {
                 try client.send(
-                    "GET /api/v10/users/@me HTTP/1.1\r\nHost: x\r\nAuthorization: Bot \(RunningEdge.token())\r\n\r\n")
+                    "GET /api/v10/users/@me HTTP/1.1\r\nHost: x\r\nAuthorization: Bot \(token)\r\n\r\n")
             }
             // The one event loop takes requests in the order in which they came: once this one is answered, all wait.
             #expect(try await last.request("GET", "/api/v10/gateway").status == 200)

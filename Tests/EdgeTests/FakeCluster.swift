@@ -41,9 +41,9 @@ final class FakeSlots: SlotCaller {
             guard !revoked.withLock({ $0.contains(request.tokenID) }) else {
                 return AuthenticateReply(actor: nil).encoded()
             }
-            return AuthenticateReply(
-                actor: Wire.Actor(profile: profile(request.userID), tokenID: request.tokenID)
-            ).encoded()
+            var profile = profile(request.userID)
+            profile.isBot = request.tokenID == RunningEdge.botToken
+            return AuthenticateReply(actor: Wire.Actor(profile: profile, tokenID: request.tokenID)).encoded()
         case .profile:
             guard let request = try? AuthenticateRequest(decoding: body) else { throw .refused("not a request") }
             calls.withLock { $0.append(Call(slot: slot, kind: kind, requestID: requestID)) }
@@ -120,6 +120,9 @@ struct RunningEdge: Sendable {
         var now: NIODeadline { time.withLock { $0 } }
         func advance(by amount: TimeAmount) { time.withLock { $0 = $0 + amount } }
     }
+
+    /// The id of the one token that is a bot's.
+    static let botToken: UInt64 = 100
 
     static func token(_ id: UInt64 = 1, of user: UserID = user) -> String {
         Token(userID: user, tokenID: id).signed(with: secret)
