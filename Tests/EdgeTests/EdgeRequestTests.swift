@@ -19,7 +19,7 @@ struct EdgeRequestTests {
         try await RunningEdge.run(slots: slots) { edge in
             let client = try RawClient(port: edge.server.port)
             let answer = try await client.request(
-                "POST", "/api/v10/channels/\(channel)/messages?a=b", token: "Bot \(RunningEdge.token())",
+                "POST", "/api/v10/channels/\(channel)/messages?a=b", token: RunningEdge.token(),
                 body: #"{"content":"hi"}"#,
                 headers: ["Content-Type": "application/json", "X-Audit-Log-Reason": "because%20so"])
             #expect(answer.status == 200)
@@ -57,14 +57,20 @@ struct EdgeRequestTests {
         }
     }
 
-    @Test("schemes Bot and Bearer and the bare token are taken")
-    func schemes() async throws {
+    @Test(
+        "a bot's token needs the scheme Bot, which a person's must not have",
+        arguments: [
+            ("Bot ", true, 200), ("Bearer ", true, 401), ("", true, 401), ("bot ", true, 401),
+            ("Bot ", false, 401), ("Bearer ", false, 200), ("", false, 200),
+        ])
+    func schemes(_ scheme: String, _ isBot: Bool, _ status: Int) async throws {
         try await RunningEdge.run { edge in
             let client = try RawClient(port: edge.server.port)
-            for scheme in ["Bot ", "Bearer ", ""] {
-                let answer = try await client.request(
-                    "GET", "/api/v10/users/@me", token: scheme + RunningEdge.token())
-                #expect(answer.status == 200)
+            let token = isBot ? RunningEdge.token(of: RunningEdge.bot) : RunningEdge.token()
+            // Also when the token is known already.
+            for _ in 0..<2 {
+                let answer = try await client.request("GET", "/api/v10/users/@me", token: scheme + token)
+                #expect(answer.status == status)
             }
         }
     }
@@ -74,7 +80,7 @@ struct EdgeRequestTests {
         try await RunningEdge.run { edge in
             let client = try RawClient(port: edge.server.port)
             func status() async throws -> Int {
-                try await client.request("GET", "/api/v10/users/@me", token: "Bot \(RunningEdge.token(9))").status
+                try await client.request("GET", "/api/v10/users/@me", token: RunningEdge.token(9)).status
             }
             for _ in 0..<20 { #expect(try await status() == 200) }
             #expect(edge.slots.authentications == 1)
@@ -98,7 +104,7 @@ struct EdgeRequestTests {
                     group.addTask {
                         let client = try RawClient(port: edge.server.port)
                         return try await client.request(
-                            "GET", "/api/v10/users/@me", token: "Bot \(RunningEdge.token())"
+                            "GET", "/api/v10/users/@me", token: RunningEdge.token()
                         ).status
                     }
                 }
@@ -136,6 +142,41 @@ struct EdgeRequestTests {
             let answer = try await client.request("GET", "/api/v10/users/@me", token: RunningEdge.token())
             #expect(answer.status == 504 && answer.headers["retry-after"] == "1")
             #expect(answer.body == #"{"code":0,"message":"504: Gateway Timeout"}"#)
+        }
+    }
+
+    @Test(
+        "a change whose outcome is unknown gets a status that libraries do not repeat; one that did not run gets 504",
+        arguments: [
+            ("POST", SlotCallFailure.outcomeUnknown("lost"), 520), ("POST", .deadlineExceeded("nobody"), 504),
+            ("GET", .outcomeUnknown("lost"), 504),
+        ])
+    func unknownOutcome(_ method: String, _ failure: SlotCallFailure, _ status: Int) async throws {
+        let slots = FakeSlots { _, _ throws(SlotCallFailure) in throw failure }
+        try await RunningEdge.run(slots: slots) { edge in
+            let client = try RawClient(port: edge.server.port)
+            let answer = try await client.request(
+                method, "/api/v10/channels/\(channel)/messages", token: RunningEdge.token(),
+                body: method == "GET" ? nil : "{}")
+            #expect(answer.status == status)
+            #expect(answer.headers["retry-after"] == (status == 504 ? "1" : nil))
+            #expect(answer.headers["content-type"] == "application/json")
+        }
+    }
+
+    @Test("a call carries the trace that the client's header names, or a new one of its own")
+    func traces() async throws {
+        try await RunningEdge.run { edge in
+            let client = try RawClient(port: edge.server.port)
+            let trace = "0af7651916cd43dd8448eb211c80319c"
+            for header in ["00-\(trace)-b7ad6b7169203331-01", "nonsense"] {
+                let answer = try await client.request(
+                    "GET", "/api/v10/users/@me", token: RunningEdge.token(), headers: ["traceparent": header])
+                #expect(answer.status == 200)
+            }
+            let traces = edge.slots.requests.map { $0.trace?.traceID }
+            #expect(traces.first == trace)
+            #expect(traces.last != trace && traces.last??.count == 32)
         }
     }
 

@@ -3,8 +3,10 @@ import Identity
 import Logging
 import NIOCore
 import NIOPosix
+import Operations
 import Placement
 import Routing
+import ServiceContextModule
 import Synchronization
 import Wire
 
@@ -15,6 +17,7 @@ final class FakeSlots: SlotCaller {
         var kind: SlotCall.Kind
         var request: RestRequest?
         var requestID: RequestID?
+        var trace: TraceParent?
     }
 
     typealias Answer = @Sendable (RestRequest, Slot) async throws(SlotCallFailure) -> RestReply
@@ -50,7 +53,12 @@ final class FakeSlots: SlotCaller {
             return request.userID.snowflake.sequence % 2 == 1 ? ByteBuffer() : profile(request.userID).encoded()
         case .rest:
             guard let request = try? RestRequest(decoding: body) else { throw .refused("not a request") }
-            calls.withLock { $0.append(Call(slot: slot, kind: kind, request: request, requestID: requestID)) }
+            calls.withLock {
+                $0.append(
+                    Call(
+                        slot: slot, kind: kind, request: request, requestID: requestID,
+                        trace: ServiceContext.current?.traceParent))
+            }
             return try await answer(request, slot).encoded()
         case .outbox, .ping: throw .refused("not for routers")
         }
@@ -61,7 +69,7 @@ final class FakeSlots: SlotCaller {
     var authentications: Int { calls.withLock { $0.count { $0.kind == .authenticate } } }
 
     private func profile(_ id: UserID) -> UserProfile {
-        UserProfile(id: id, username: "user", isBot: true)
+        UserProfile(id: id, username: "user", isBot: id != RunningEdge.user)
     }
 }
 
@@ -89,6 +97,9 @@ struct RunningEdge: Sendable {
     static let secret = TokenSecret(bytes: Array(0..<32))
     static let adminToken = "0123456789abcdef0123456789abcdef"
     static let user = UserID(Snowflake(milliseconds: 1, slot: Slot(truncating: 77), sequence: 2))
+
+    /// Every user but ``user`` is a bot.
+    static let bot = UserID(Snowflake(milliseconds: 1, slot: Slot(truncating: 77), sequence: 4))
 
     let server: EdgeServer
     let slots: FakeSlots

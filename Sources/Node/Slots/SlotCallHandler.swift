@@ -1,4 +1,5 @@
 import NIOCore
+import Tracing
 import Transport
 import Wire
 
@@ -14,7 +15,23 @@ struct SlotCallHandler: CallHandler {
             return SlotReply.refused("the call cannot be decoded: \(error)").encoded()
         }
         guard let node = node() else { return SlotReply.unavailable("the guild role is starting").encoded() }
-        return await node.perform(request, deadline: call.deadline).encoded()
+        return await withSpan(request.kind.spanName, ofKind: .server) { span in
+            let reply = await node.perform(request, deadline: call.deadline)
+            if case .done = reply {} else { span.setStatus(SpanStatus(code: .error)) }
+            return reply.encoded()
+        }
+    }
+}
+
+extension SlotCall.Kind {
+    fileprivate var spanName: String {
+        switch self {
+        case .rest: "slot rest"
+        case .authenticate: "slot authenticate"
+        case .outbox: "slot outbox"
+        case .ping: "slot ping"
+        case .profile: "slot profile"
+        }
     }
 }
 

@@ -29,10 +29,11 @@ struct Authenticator {
     /// How many tokens are remembered.
     var count: Int { young.count + old.count }
 
-    /// The text of a token in an `Authorization` header: with `Bot` or `Bearer` before it, or bare.
-    static func token(in header: String) -> Substring {
-        for scheme in ["Bot ", "Bearer "] where header.hasPrefix(scheme) { return header.dropFirst(scheme.count) }
-        return header[...]
+    /// The text of a token in an `Authorization` header, and whether it must be a bot's: those come with `Bot` before
+    /// them, people's with `Bearer` or bare (Discord API, "Reference", Authentication).
+    static func token(in header: String) -> (text: Substring, isBots: Bool) {
+        if header.hasPrefix("Bot ") { return (header.dropFirst(4), true) }
+        return (header.hasPrefix("Bearer ") ? header.dropFirst(7) : header[...], false)
     }
 
     /// What is known of a token; `nil` when its signature is not ours.
@@ -63,7 +64,10 @@ extension Responder {
     func authenticate(_ request: EdgeRequest) async throws(EdgeError) -> Actor {
         guard let header = request.headers.first(name: "authorization"), header.utf8.count <= Token.maximumLength + 8
         else { throw .unauthorized }
-        return try await authenticate(Authenticator.token(in: header), deadline: request.deadline)
+        let token = Authenticator.token(in: header)
+        let actor = try await authenticate(token.text, deadline: request.deadline)
+        guard actor.profile.isBot == token.isBots else { throw .unauthorized }
+        return actor
     }
 
     func authenticate(_ text: Substring, deadline: NIODeadline) async throws(EdgeError) -> Actor {
