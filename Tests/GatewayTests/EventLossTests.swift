@@ -59,7 +59,52 @@ import Wire
         await gateway.stop()
     }
 
-    @Test func aSlowReaderIsCutOffAndOthersAreNot() async throws {
+    @Test func aSlowReaderIsCutOffResumablyAndOthersGetEverything() async throws {
+        let guildNode = FakeGuildNode()
+        guildNode.add(World.user(), tokenID: World.botToken.tokenID)
+        guildNode.add(World.snapshot())
+        // Little, so that the session is cut off long before its replay buffer is full.
+        let gateway = try await TestGateway.start("gateway-1", at: guildNode, maximumOutputBytes: 1 << 20)
+        let (quick, _) = try await gateway.identified()
+        let slow = try await TestClient(port: gateway.port, receiveBuffer: 16 << 10)
+        _ = try await slow.next()
+        try await slow.send(World.identify())
+        let session = try await slow.next("READY").data["session_id"] as? String ?? ""
+        var last = try await slow.next("GUILD_CREATE").sequence ?? 0
+        let text = String(repeating: "x", count: 20_000)
+        var emitted = 0
+        while await gateway.role.count()?.connections == 2 {
+            try #require(emitted < 1000, "the slow reader is not cut off")
+            guildNode.emit(World.message("\(emitted) \(text)"))
+            #expect(try await quick.next().data["content"] as? String == "\(emitted) \(text)")
+            emitted += 1
+        }
+        // What the kernel took of it comes still.
+        var seen = 0
+        await #expect(throws: TestClient.Closed(code: nil)) {
+            while true {
+                let message = try await slow.next()
+                #expect(message.data["content"] as? String == "\(seen) \(text)")
+                seen += 1
+                last = message.sequence ?? 0
+            }
+        }
+        #expect(seen < emitted)
+        let again = try await TestClient(port: gateway.port)
+        _ = try await again.next()
+        try await again.send(World.resume(session, sequence: last))
+        while seen < emitted {
+            let message = try await again.next("MESSAGE_CREATE")
+            #expect(message.sequence == last + 1)
+            #expect(message.data["content"] as? String == "\(seen) \(text)")
+            last += 1
+            seen += 1
+        }
+        #expect(try await again.next().type == "RESUMED")
+        await gateway.stop()
+    }
+
+    @Test func aSlowReaderBeyondTheReplayBufferIdentifiesAgain() async throws {
         let (guildNode, gateway) = try await started()
         let (slow, session) = try await gateway.identified()
         let (quick, _) = try await gateway.identified()

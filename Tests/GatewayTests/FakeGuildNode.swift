@@ -22,6 +22,7 @@ final class FakeGuildNode: CallClient, SlotCaller, @unchecked Sendable {
     private var guilds: [GuildID: GuildSnapshot] = [:]
     private var handlers: [NodeID: any CallHandler] = [:]
     private var dropped = 0
+    private var reads = (now: 0, most: 0)
     /// Every request that came over a stream.
     private var requests: [EventStreamRequest] = []
 
@@ -50,7 +51,11 @@ final class FakeGuildNode: CallClient, SlotCaller, @unchecked Sendable {
         }
     }
     func serve(_ handler: any CallHandler, at node: NodeID) { queue.sync { handlers[node] = handler } }
+    /// The most reads of members that ran at one time.
+    var mostReads: Int { queue.sync { reads.most } }
     var seen: [EventStreamRequest] { queue.sync { requests } }
+    /// Items that gateways said they have taken, on the streams that are open.
+    var consumed: Int { queue.sync { streams.reduce(0) { $0 + $1.taken.load(ordering: .relaxed) } } }
 
     /// The next `count` durable events reach nobody.
     func drop(_ count: Int) { queue.sync { dropped = count } }
@@ -143,6 +148,10 @@ final class FakeGuildNode: CallClient, SlotCaller, @unchecked Sendable {
                 let guild = request.parameters["guild_id"].flatMap({ GuildID($0) }),
                 let members = queue.sync(execute: { guilds[guild]?.members })
             else { throw .refused("malformed") }
+            queue.sync { reads = (reads.now + 1, max(reads.most, reads.now + 1)) }
+            defer { queue.sync { reads.now -= 1 } }
+            // Long enough that two would overlap if they could.
+            try? await Task.sleep(for: .milliseconds(2))
             var answer = ByteBuffer(string: "[")
             for (index, member) in members.enumerated() {
                 if index > 0 { answer.writeString(",") }
@@ -163,6 +172,7 @@ final class FakeStream: TransportStream, @unchecked Sendable {
     private let receiver: any StreamReceiver
     fileprivate var last: [RootEntity: EventNumber] = [:]
     private var isOpen = true
+    fileprivate let taken = Atomic<Int>(0)
 
     init(owner: FakeGuildNode, receiver: any StreamReceiver) {
         self.owner = owner
@@ -193,7 +203,7 @@ final class FakeStream: TransportStream, @unchecked Sendable {
         receiver.closed("broken", on: self)
     }
 
-    func consumed(_ items: Int) {}
+    func consumed(_ items: Int) { taken.wrappingAdd(items, ordering: .relaxed) }
     func close(_ reason: String) { owner.queue.async { self.end() } }
 }
 

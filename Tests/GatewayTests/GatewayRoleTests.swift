@@ -193,6 +193,10 @@ import Wire
         (World.identify(token: "nonsense"), 4004), (World.identify(more: #","shard":[1,1]"#), 4010),
         (#"{"op":99}"#, 4001), ("{", 4002), (#"{"op":3,"d":{}}"#, 4003), (#"{"op":2,"d":{"token":5}}"#, 4002),
         (String(repeating: " ", count: 4097), 4002),
+        // A bot without intents, and with a number that is none.
+        (#"{"op":2,"d":{"token":"\#(World.botToken.signed(with: World.secret))","properties":{}}}"#, 4013),
+        (#"{"op":2,"d":{"token":"\#(World.botToken.signed(with: World.secret))","intents":-1}}"#, 4013),
+        (World.resume(String(repeating: "ab", count: 20), sequence: -1), 4007),
     ]
 
     @Test(arguments: badPayloads)
@@ -236,6 +240,35 @@ import Wire
             _ = try await again.next()
             try await again.send(World.resume(session, sequence: 2))
             #expect(try await again.next().type == "RESUMED")
+        }
+    }
+
+    @Test func aSequenceBeyondTheSessionsEndsIt() async throws {
+        try await withGateway { gateway, _ in
+            let (client, session) = try await gateway.identified()
+            try await client.cut()
+            let again = try await TestClient(port: gateway.port)
+            _ = try await again.next()
+            try await again.send(World.resume(session, sequence: 3))
+            await #expect(throws: TestClient.Closed(code: 4007)) { try await again.next() }
+            let third = try await TestClient(port: gateway.port)
+            _ = try await third.next()
+            try await third.send(World.resume(session, sequence: 2))
+            #expect(try await third.next().op == 9)
+        }
+    }
+
+    @Test func moreThan2500GuildsNeedShards() async throws {
+        try await withGateway { gateway, guildNode in
+            guildNode.update(World.bot) { $0.guilds = (1...2501).map { GuildID(rawValue: $0 << 22) } }
+            let client = try await TestClient(port: gateway.port)
+            _ = try await client.next()
+            try await client.send(World.identify())
+            await #expect(throws: TestClient.Closed(code: 4011)) { try await client.next() }
+            let shard = try await TestClient(port: gateway.port)
+            _ = try await shard.next()
+            try await shard.send(World.identify(more: #","shard":[1,2]"#))
+            #expect((try await shard.next("READY").data["guilds"] as? [Any])?.count == 1251)
         }
     }
 
@@ -312,6 +345,23 @@ import Wire
         #expect(try await again.next("MESSAGE_CREATE").data["content"] as? String == "while away")
         await drained
         await second.stop()
+    }
+
+    @Test func requestsForMembersAreAnsweredOneAfterTheOther() async throws {
+        try await withGateway { gateway, guildNode in
+            guildNode.update(World.guild) { $0.members += (0..<50).map { World.member(UserID(rawValue: 10_000 + $0)) } }
+            let (client, _) = try await gateway.identified()
+            for number in 0..<30 {
+                try await client.send(
+                    #"{"op":8,"d":{"guild_id":"\#(World.guild)","query":"user1","limit":2,"nonce":"\#(number)"}}"#)
+            }
+            for number in 0..<30 {
+                let chunk = try await client.next("GUILD_MEMBERS_CHUNK")
+                #expect(chunk.data["nonce"] as? String == "\(number)")
+                #expect((chunk.data["members"] as? [Any])?.count == 2)
+            }
+            #expect(guildNode.mostReads == 1)
+        }
     }
 
     @Test func requestedMembersComeInChunksWithTheNonce() async throws {

@@ -130,6 +130,36 @@ import Wire
         #expect(take(&follower) == ["subscribe after now intents 1"])
     }
 
+    @Test func whatAFetchLeavesOutIsNotAskedForAgain() {
+        var follower = live()
+        follower.received(.event(event("one"), number: number(103), previous: number(102)), from: node, now: start)
+        let fetch = follower.takeActions()
+        follower.received(.fetched(root: root, events: [], tag: tag(of: fetch[0])), from: node, now: start)
+        #expect(take(&follower) == ["0: one 103.0"])
+    }
+
+    @Test func anAnswerInTheOrderOfAnEarlierSubscriptionDoesNotCount() {
+        var follower = live()
+        follower.request(.snapshot(root: root, user: World.bot, tag: 9), loop: 0, now: start)
+        let earlier = tag(of: follower.takeActions()[0])
+        // The slot goes and comes back; 101 to 103 happen meanwhile.
+        follower.received(.moved(root: root, epoch: Epoch(rawValue: 2), tag: 0), from: node, now: start)
+        follower.tick(now: start + RootFollower.firstRetry)
+        let again = follower.takeActions()
+        #expect(again.count == 2)
+        let late = EventStreamItem.snapshot(root: root, number: number(102), body: ByteBuffer(), tag: earlier)
+        follower.received(late, from: node, now: start)
+        follower.received(
+            .subscribed(root: root, position: number(100), tag: tag(of: again[0])), from: node, now: start)
+        follower.received(late, from: node, now: start)
+        #expect(take(&follower).isEmpty)
+        follower.received(.event(event("one"), number: number(101), previous: number(100)), from: node, now: start)
+        follower.received(
+            .snapshot(root: root, number: number(103), body: ByteBuffer(), tag: tag(of: again[1])), from: node,
+            now: start)
+        #expect(take(&follower) == ["0: one 101.0", "0: snapshot 103.0 for 9"])
+    }
+
     @Test func anEventThatComesTwiceIsDeliveredOnce() {
         var follower = live()
         for _ in 0..<2 {

@@ -10,7 +10,7 @@ import Wire
 /// Sessions and views of one loop, without sockets and without a guild node.
 @Suite struct SessionHostTests {
     /// Records what a host asks for, and what its sessions send.
-    private final class Recorder: RootSource, SessionSink {
+    final class Recorder: RootSource, SessionSink {
         var requests: [FollowRequest] = []
         var sent: [(sequence: Int, tail: String)] = []
         var isInvalidated = false
@@ -36,22 +36,22 @@ import Wire
     }
 
     /// Holds the recorders: a host does not own its source.
-    private final class Recorders {
+    final class Recorders {
         var all: [Recorder] = []
     }
-    private let recorders = Recorders()
+    let recorders = Recorders()
 
-    private func makeRecorder() -> Recorder {
+    func makeRecorder() -> Recorder {
         let recorder = Recorder()
         recorders.all.append(recorder)
         return recorder
     }
 
-    private func number(_ index: UInt64) -> EventNumber {
+    func number(_ index: UInt64) -> EventNumber {
         EventNumber(index: LogIndex(rawValue: index), ordinal: 0)
     }
 
-    private func identity(
+    func identity(
         _ user: UserID = World.bot, intents: UInt64 = World.allIntents, shard: Int = 0, count: Int = 1,
         salt: String = "a"
     ) -> Session.Identity {
@@ -62,7 +62,7 @@ import Wire
     }
 
     /// Answers every snapshot that was asked for.
-    private func answer(
+    func answer(
         _ host: SessionHost, _ recorder: Recorder, guild: GuildSnapshot? = World.snapshot(), at index: UInt64 = 100
     ) {
         while let position = recorder.requests.firstIndex(where: { if case .snapshot = $0 { true } else { false } }) {
@@ -79,7 +79,7 @@ import Wire
         }
     }
 
-    private func live(
+    func live(
         intents: UInt64 = World.allIntents, guild: GuildSnapshot = World.snapshot()
     ) -> (SessionHost, Session, Recorder) {
         let recorder = makeRecorder()

@@ -21,10 +21,12 @@ final class TestClient: @unchecked Sendable {
     private let isPerPayload: Bool
 
     /// Connects and upgrades.
-    init(port: Int, query: String = "?v=10&encoding=json", isPerPayload: Bool = false) async throws {
+    init(
+        port: Int, query: String = "?v=10&encoding=json", isPerPayload: Bool = false, receiveBuffer: Int32? = nil
+    ) async throws {
         self.isPerPayload = isPerPayload
         if query.contains("zlib-stream") { inflater = Inflater() }
-        descriptor = TestClient.connect(port)
+        descriptor = TestClient.connect(port, receiveBuffer: receiveBuffer)
         try await onQueue {
             self.write(
                 Array(
@@ -40,8 +42,13 @@ final class TestClient: @unchecked Sendable {
     }
 
     /// Takes over a socket that is connected and not upgraded.
-    static func connect(_ port: Int) -> Int32 {
+    ///
+    /// - Parameter receiveBuffer: bytes of the kernel's, which it grows by itself otherwise.
+    static func connect(_ port: Int, receiveBuffer: Int32? = nil) -> Int32 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        if var size = receiveBuffer {
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = UInt16(port).bigEndian

@@ -87,12 +87,15 @@ struct TestGateway {
     let port: Int
     let record: NodeRecord
 
-    static func start(_ name: String, at guildNode: FakeGuildNode, among names: [String] = ["gateway-1"]) async throws
-        -> TestGateway
-    {
+    static func start(
+        _ name: String, at guildNode: FakeGuildNode, among names: [String] = ["gateway-1"],
+        maximumOutputBytes: Int = 16 << 20
+    ) async throws -> TestGateway {
         let node = NodeID(rawValue: name)!
         let path = "/tmp/guildhall-\(UUID().uuidString.prefix(8)).sock"
-        let role = GatewayRole(settings: GatewaySettings(socketPath: path, loops: 2))
+        let role = GatewayRole(
+            settings: GatewaySettings(
+                socketPath: path, loops: 2, maximumOutputBytes: maximumOutputBytes))
         var record = NodeRecord(id: node, roles: [.gateway], host: "127.0.0.1", port: 2)
         var logger = Logger(label: "test")
         logger.logLevel = .error

@@ -116,6 +116,12 @@ public final class GatewayRole: NodeRole {
         }
     }
 
+    /// What the gateway holds; `nil` when it does not run.
+    func count() async -> LoopCount? {
+        guard let loops = running.withLock({ $0?.loops }) else { return nil }
+        return await GatewayRole.count(loops)
+    }
+
     private static func count(_ loops: [ClientLoop]) async -> LoopCount {
         var total = LoopCount()
         for loop in loops {

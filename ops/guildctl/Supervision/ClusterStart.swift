@@ -20,8 +20,10 @@ struct ClusterStart {
             try plan.folder.write(Data(process.configuration.utf8), to: process.configurationFile)
         }
         for process in processes { await supervisor.start(process) }
-        let client = AdminClient(endpoint: plan.url, token: adminToken, timeout: .seconds(5))
-        try await waitUntilReady(client, count: processes.count)
+        let impatient = AdminClient(endpoint: plan.url, token: adminToken, timeout: .seconds(5))
+        try await waitUntilReady(impatient, count: processes.count)
+        // Hashing a password takes its time on a busy machine.
+        let client = AdminClient(endpoint: plan.url, token: adminToken, timeout: .seconds(30))
 
         var file =
             try plan.folder.readClusterFile() ?? ClusterFile(url: plan.url, adminToken: adminToken, processes: [])

@@ -4,16 +4,26 @@ import NIOCore
 final class OutputScratch {
     private(set) var base: UnsafeMutableRawPointer
     private(set) var count = 0
-    private var capacity: Int
+    private(set) var capacity: Int
+    private let usualCapacity: Int
+    /// A rare large write does not keep more memory than this.
+    static let maximumIdleCapacity = 4 << 20
 
     init(capacity: Int = 256 * 1024) {
         self.capacity = capacity
+        usualCapacity = capacity
         base = .allocate(byteCount: capacity, alignment: 16)
     }
 
     deinit { base.deallocate() }
 
-    func removeAll() { count = 0 }
+    func removeAll() {
+        count = 0
+        guard capacity > OutputScratch.maximumIdleCapacity else { return }
+        base.deallocate()
+        capacity = usualCapacity
+        base = .allocate(byteCount: capacity, alignment: 16)
+    }
 
     /// Lets `body` write up to `bytes` bytes; it returns how many it wrote.
     func write(upTo bytes: Int, _ body: (UnsafeMutableRawBufferPointer) -> Int) {

@@ -11,6 +11,20 @@ enum HostMessage: Sendable {
     case unknown(root: RootEntity, tag: UInt64)
     /// Events were lost and cannot be had again: every session of the entity must identify again.
     case lost(root: RootEntity)
+
+    /// About how many bytes it holds.
+    var weight: Int {
+        switch self {
+        case .event(let event, _): 256 + event.weight
+        case .snapshot(_, _, let body, _): 256 + body.readableBytes
+        case .fetched(_, let events, _): events.reduce(256) { $0 + $1.event.weight }
+        case .gap, .unknown, .lost: 64
+        }
+    }
+}
+
+extension Event {
+    fileprivate var weight: Int { payload.readableBytes + (redactedPayload?.readableBytes ?? 0) }
 }
 
 /// What a loop asks of the follower.

@@ -25,25 +25,25 @@ struct RootFollower {
         case deliver(loop: Int, HostMessage)
     }
 
-    private enum Phase {
+    enum Phase {
         /// Not subscribed: the stream is not open, or the slot has no primary that serves.
         case waiting(retryAt: NIODeadline)
         /// Subscribed under this tag, not confirmed.
         case subscribing(tag: UInt64)
         case live
-        /// Events in between are being fetched under this tag.
-        case fetching(tag: UInt64)
+        /// Events up to this number are being fetched under this tag.
+        case fetching(tag: UInt64, through: EventNumber)
         /// Lost or unknown: what comes is ignored until the loops let go.
         case dead
     }
 
-    private struct Request {
+    struct Request {
         var loop: Int
         var loopTag: UInt64
         var message: EventStreamRequest
     }
 
-    private struct Followed {
+    struct Followed {
         var loops: [Int: UInt64] = [:]
         var node: NodeID?
         var phase: Phase
@@ -62,12 +62,12 @@ struct RootFollower {
         case broken(retryAt: NIODeadline, retry: TimeAmount)
     }
 
-    private var roots: [RootEntity: Followed] = [:]
+    var roots: [RootEntity: Followed] = [:]
     /// Those whose phase is `waiting`.
     private var waiting: Set<RootEntity> = []
     private var streams: [NodeID: Stream] = [:]
     private var nextTag: UInt64 = 1
-    private(set) var actions: [Action] = []
+    var actions: [Action] = []
     /// The primary of a slot as this process knows it.
     private let primary: @Sendable (Slot) -> NodeID?
 
@@ -80,7 +80,7 @@ struct RootFollower {
         return actions
     }
 
-    private mutating func tag() -> UInt64 {
+    mutating func tag() -> UInt64 {
         nextTag += 1
         return nextTag
     }
@@ -146,7 +146,7 @@ struct RootFollower {
 
     // MARK: Streams
 
-    private mutating func send(_ node: NodeID, _ request: EventStreamRequest) {
+    mutating func send(_ node: NodeID, _ request: EventStreamRequest) {
         guard case .open? = streams[node] else { return }
         actions.append(.send(node, request))
     }
@@ -167,7 +167,7 @@ struct RootFollower {
             followed.held.removeAll()
             roots[root] = followed
             send(node, .subscribe(root: root, after: followed.position, intents: followed.intents, tag: tag))
-            for (_, request) in followed.requests { send(node, request.message) }
+            askAgain(root, at: node)
         case nil:
             streams[node] = .opening
             actions.append(.open(node))
@@ -177,6 +177,20 @@ struct RootFollower {
             followed.node = nil
             roots[root] = followed
         }
+    }
+
+    /// Repeats what is not answered, behind the new subscription. Under new tags: an answer that is still on its way
+    /// stands in the order of the earlier one, and would leave out what lies between the two.
+    private mutating func askAgain(_ root: RootEntity, at node: NodeID) {
+        guard let requests = roots[root]?.requests else { return }
+        let again = requests.map { _, request in
+            let tag = tag()
+            var request = request
+            request.message = request.message.tagged(tag)
+            return (tag: tag, request: request)
+        }
+        roots[root]?.requests = again
+        for (_, request) in again { send(node, request.message) }
     }
 
     mutating func opened(_ node: NodeID, now: NIODeadline) {
@@ -192,7 +206,7 @@ struct RootFollower {
         for (root, followed) in roots where followed.node == node { detach(root, retryAt: .distantFuture) }
     }
 
-    private mutating func detach(_ root: RootEntity, retryAt: NIODeadline) {
+    mutating func detach(_ root: RootEntity, retryAt: NIODeadline) {
         guard var followed = roots[root] else { return }
         followed.node = nil
         followed.held.removeAll()
@@ -241,155 +255,6 @@ struct RootFollower {
         }
         for root in waiting {
             if case .waiting(let retryAt)? = roots[root]?.phase, retryAt <= now { subscribe(root, now: now) }
-        }
-    }
-
-    // MARK: Items
-
-    mutating func received(_ item: EventStreamItem, from node: NodeID, now: NIODeadline) {
-        guard let root = item.root, let followed = roots[root], followed.node == node else { return }
-        switch followed.phase {
-        case .waiting, .dead: return
-        case .fetching(let tag): held(item, root, tag, now: now)
-        case .subscribing(let tag): confirmed(item, root, tag, now: now)
-        case .live: handle(item, root, now: now)
-        }
-    }
-
-    /// While events are fetched, everything but the answer waits.
-    private mutating func held(_ item: EventStreamItem, _ root: RootEntity, _ tag: UInt64, now: NIODeadline) {
-        switch item {
-        case .fetched(_, let events, tag):
-            guard var followed = roots[root] else { return }
-            let held = followed.held
-            followed.held.removeAll()
-            followed.phase = .live
-            roots[root] = followed
-            for event in events { advance(event.event, event.number, root) }
-            for item in held {
-                guard let node = roots[root]?.node else { return }
-                received(item, from: node, now: now)
-            }
-        case .gap(_, tag): lost(root)
-        case .moved: moved(root, now: now)
-        default:
-            roots[root]?.held.append(item)
-            if (roots[root]?.held.count ?? 0) > RootFollower.maximumHeld { lost(root) }
-        }
-    }
-
-    /// Until the subscription stands, only its answer counts: events before it belong to an earlier one.
-    private mutating func confirmed(_ item: EventStreamItem, _ root: RootEntity, _ tag: UInt64, now: NIODeadline) {
-        switch item {
-        case .subscribed(_, let position, tag):
-            guard var followed = roots[root] else { return }
-            followed.phase = .live
-            followed.retry = RootFollower.firstRetry
-            let known = followed.position
-            followed.position = known ?? position
-            roots[root] = followed
-            // Events between what we had and where the subscription begins are not sent by themselves.
-            if let known, known < position { fetch(root, through: position) }
-        case .gap(_, tag): lost(root)
-        case .moved: moved(root, now: now)
-        case .unknown(_, let itemTag) where itemTag == tag: gone(root)
-        case .event, .subscribed, .gap: break
-        case .snapshot, .fetched, .unknown: handle(item, root, now: now)
-        }
-    }
-
-    private mutating func handle(_ item: EventStreamItem, _ root: RootEntity, now: NIODeadline) {
-        switch item {
-        case .event(let event, let number, let previous):
-            guard let number else { return deliver(.event(event, number: nil), root) }
-            if let previous, let position = roots[root]?.position, previous > position {
-                roots[root]?.held = [item]
-                return fetch(root, through: previous)
-            }
-            advance(event, number, root)
-        case .subscribed(_, let position, _):
-            // The interest was widened; what lies between did not meet the narrower one.
-            if let known = roots[root]?.position, known < position { roots[root]?.position = position }
-        case .snapshot(_, let number, let body, let tag):
-            guard let request = answered(root, tag) else { return }
-            let message = HostMessage.snapshot(root: root, number: number, body: body, tag: request.loopTag)
-            actions.append(.deliver(loop: request.loop, message))
-        case .fetched(_, let events, let tag):
-            guard let request = answered(root, tag) else { return }
-            let message = HostMessage.fetched(root: root, events: events, tag: request.loopTag)
-            actions.append(.deliver(loop: request.loop, message))
-        case .gap(_, let tag):
-            guard let request = answered(root, tag) else { return }
-            actions.append(.deliver(loop: request.loop, .gap(root: root, tag: request.loopTag)))
-        case .unknown(_, let tag):
-            guard let request = answered(root, tag) else { return }
-            actions.append(.deliver(loop: request.loop, .unknown(root: root, tag: request.loopTag)))
-        case .moved: moved(root, now: now)
-        }
-    }
-
-    private mutating func answered(_ root: RootEntity, _ tag: UInt64) -> Request? {
-        guard let index = roots[root]?.requests.firstIndex(where: { $0.tag == tag }) else { return nil }
-        return roots[root]?.requests.remove(at: index).request
-    }
-
-    private mutating func advance(_ event: Event, _ number: EventNumber, _ root: RootEntity) {
-        // One that came twice, over two subscriptions, is old.
-        if let position = roots[root]?.position, number <= position { return }
-        roots[root]?.position = number
-        deliver(.event(event, number: number), root)
-    }
-
-    private mutating func fetch(_ root: RootEntity, through: EventNumber) {
-        guard let followed = roots[root], let node = followed.node, let position = followed.position else { return }
-        let tag = tag()
-        roots[root]?.phase = .fetching(tag: tag)
-        send(node, .fetch(root: root, after: position, through: through, tag: tag))
-    }
-
-    private mutating func moved(_ root: RootEntity, now: NIODeadline) {
-        guard var followed = roots[root] else { return }
-        let retryAt = now + followed.retry
-        followed.retry = min(followed.retry * 2, RootFollower.lastRetry)
-        roots[root] = followed
-        detach(root, retryAt: retryAt)
-    }
-
-    private mutating func deliver(_ message: HostMessage, _ root: RootEntity) {
-        guard let loops = roots[root]?.loops else { return }
-        for loop in loops.keys { actions.append(.deliver(loop: loop, message)) }
-    }
-
-    private mutating func lost(_ root: RootEntity) {
-        guard let followed = roots[root] else { return }
-        if let node = followed.node { send(node, .unsubscribe(root: root)) }
-        deliver(.lost(root: root), root)
-        roots[root]?.phase = .dead
-        roots[root]?.node = nil
-        roots[root]?.held.removeAll()
-        roots[root]?.requests.removeAll()
-    }
-
-    /// The entity does not exist: whoever asked for a snapshot hears it.
-    private mutating func gone(_ root: RootEntity) {
-        guard let followed = roots[root] else { return }
-        for (_, request) in followed.requests {
-            actions.append(.deliver(loop: request.loop, .unknown(root: root, tag: request.loopTag)))
-        }
-        roots[root]?.phase = .dead
-        roots[root]?.node = nil
-        roots[root]?.requests.removeAll()
-    }
-}
-
-extension EventStreamItem {
-    /// The entity that the item is about.
-    var root: RootEntity? {
-        switch self {
-        case .event(let event, _, _): event.root
-        case .subscribed(let root, _, _), .gap(let root, _), .snapshot(let root, _, _, _), .fetched(let root, _, _),
-            .moved(let root, _, _), .unknown(let root, _):
-            root
         }
     }
 }

@@ -9,6 +9,8 @@ import Wire
 /// A loop as ``RootStreams`` sees it; callable from any thread.
 protocol LoopPost: AnyObject, Sendable {
     func post(_ message: LoopMessage)
+    /// About how many bytes wait to be looked at.
+    var backlog: Int { get }
 }
 
 /// What a loop holds.
@@ -34,6 +36,15 @@ enum LoopMessage: Sendable {
     /// Close everything and end the thread.
     case stop
     case count(@Sendable (LoopCount) -> Void)
+
+    /// About how many bytes it holds.
+    var weight: Int {
+        switch self {
+        case .host(let messages): messages.reduce(64) { $0 + $1.weight }
+        case .dispatches(_, _, let payloads): payloads.reduce(64) { $0 + $1.readableBytes }
+        default: 64
+        }
+    }
 }
 
 /// The shell of ``RootFollower`` on one NIO event loop: it opens the streams to guild nodes, and knows where sessions
@@ -44,6 +55,9 @@ actor RootStreams {
     /// How many gateways are asked for a session when the one that made it does not know.
     static let maximumAsked = 32
     static let pullDeadline = TimeAmount.seconds(5)
+    /// With more bytes waiting at a loop, guild nodes are granted no further items: theirs is the next bound, and beyond
+    /// that one the gateway is shed and resynchronises.
+    static let maximumBacklog = 64 << 20
 
     private nonisolated let eventLoop: any EventLoop
     private nonisolated let executor: any SerialExecutor
@@ -56,12 +70,14 @@ actor RootStreams {
     private var loops: [any LoopPost] = []
     private var follower: RootFollower
     private var streams: [NodeID: any TransportStream] = [:]
+    /// Items taken that their senders have not been told of.
+    private var owed: [NodeID: Int] = [:]
     private var directory = SessionDirectory()
     private var isStopped = false
 
     private enum Input: Sendable {
         case requests([FollowRequest], loop: Int)
-        case item(EventStreamItem, NodeID)
+        case item(EventStreamItem, NodeID, any TransportStream)
         case closed(NodeID, any TransportStream, String)
         case began(SessionID, loop: Int)
         case ended(SessionID, loop: Int)
@@ -98,6 +114,7 @@ actor RootStreams {
         isStopped = true
         for stream in streams.values { stream.close("the gateway stops") }
         streams.removeAll()
+        owed.removeAll()
     }
 
     var followedRoots: Int { follower.followedCount }
@@ -113,7 +130,11 @@ actor RootStreams {
     nonisolated func enqueue(_ requests: [FollowRequest], loop: Int) { enqueue(.requests(requests, loop: loop)) }
     nonisolated func sessionBegan(_ id: SessionID, loop: Int) { enqueue(.began(id, loop: loop)) }
     nonisolated func sessionEnded(_ id: SessionID, loop: Int) { enqueue(.ended(id, loop: loop)) }
-    fileprivate nonisolated func received(_ item: EventStreamItem, from node: NodeID) { enqueue(.item(item, node)) }
+    fileprivate nonisolated func received(
+        _ item: EventStreamItem, from node: NodeID, on stream: any TransportStream
+    ) {
+        enqueue(.item(item, node, stream))
+    }
     fileprivate nonisolated func closed(_ node: NodeID, _ stream: any TransportStream, _ reason: String) {
         enqueue(.closed(node, stream, reason))
     }
@@ -124,18 +145,34 @@ actor RootStreams {
             switch input {
             case .requests(let requests, let loop):
                 for request in requests { follower.request(request, loop: loop, now: now) }
-            case .item(let item, let node):
-                if streams[node] != nil { follower.received(item, from: node, now: now) }
+            case .item(let item, let node, let stream):
+                // An earlier stream's items have no place in the order of this one's.
+                guard streams[node] === stream else { continue }
+                owed[node, default: 0] += 1
+                follower.received(item, from: node, now: now)
             case .closed(let node, let stream, let reason):
                 guard streams[node] === stream else { continue }
                 logger.info("event stream closed", metadata: ["node": "\(node)", "reason": "\(reason)"])
-                streams[node] = nil
+                drop(node)
                 follower.closed(node, now: now)
             case .began(let id, let loop): directory.began(id, on: loop)
             case .ended(let id, let loop): directory.ended(id, on: loop)
             }
         }
         perform(now: now)
+        grant()
+    }
+
+    /// Lets guild nodes send as many items more as were taken, unless a loop is behind.
+    private func grant() {
+        guard !owed.isEmpty, loops.allSatisfy({ $0.backlog < RootStreams.maximumBacklog }) else { return }
+        for (node, items) in owed { streams[node]?.consumed(items) }
+        owed.removeAll(keepingCapacity: true)
+    }
+
+    private func drop(_ node: NodeID) {
+        streams[node] = nil
+        owed[node] = nil
     }
 
     private func changed(_ change: ClusterChange) {
@@ -152,6 +189,7 @@ actor RootStreams {
         let now = NIODeadline.now()
         follower.tick(now: now)
         perform(now: now)
+        grant()
     }
 
     private func perform(now: NIODeadline) {
@@ -167,7 +205,7 @@ actor RootStreams {
                 case .send(let node, let request):
                     guard let stream = streams[node], !stream.send(request.encoded()) else { continue }
                     // The guild node does not keep up: begin again with it.
-                    streams[node] = nil
+                    drop(node)
                     stream.close("queue full")
                     follower.closed(node, now: now)
                 }
@@ -193,6 +231,7 @@ actor RootStreams {
     private func opened(_ node: NodeID, _ stream: (any TransportStream)?) {
         let now = NIODeadline.now()
         if let stream, !isStopped {
+            drop(node)
             streams[node] = stream
             follower.opened(node, now: now)
         } else {
@@ -259,7 +298,11 @@ actor RootStreams {
         case .moved(let node)?: return .moved(node)
         case nil: return .unknown
         case .loop(let loop)?:
-            guard let record = await export(request.id, request.token, from: loop) else { return .unknown }
+            guard let record = await export(request.id, request.token, from: loop) else {
+                // Another taker may have been quicker.
+                if case .moved(let node)? = directory.place(of: request.id) { return .moved(node) }
+                return .unknown
+            }
             directory.moved(request.id, to: request.taker)
             return .session(record)
         }
@@ -276,8 +319,7 @@ private struct RootStreamReceiver: StreamReceiver {
             stream.close("an item that cannot be read")
             return
         }
-        streams.received(decoded, from: node)
-        stream.consumed(1)
+        streams.received(decoded, from: node, on: stream)
     }
 
     func closed(_ reason: String, on stream: any TransportStream) { streams.closed(node, stream, reason) }

@@ -6,17 +6,24 @@ import Synchronization
 final class BatchQueue<Element: Sendable>: Sendable {
     private struct State {
         var elements: [Element] = []
+        var weight = 0
         var isClosed = false
     }
     private let state = Mutex(State())
 
-    /// - Parameter wake: called when the consumer has nothing waiting yet, under the lock, so that it is never called
-    ///   after ``close()``; it must not block.
+    /// What waits, as the sum of the weights given.
+    var weight: Int { state.withLock { $0.weight } }
+
+    /// - Parameters:
+    ///   - weight: counted until the element is taken.
+    ///   - wake: called when the consumer has nothing waiting yet, under the lock, so that it is never called after
+    ///     ``close()``; it must not block.
     /// - Returns: `false` when the queue is closed and the element was not taken.
     @discardableResult
-    func append(_ element: Element, wake: () -> Void) -> Bool {
+    func append(_ element: Element, weight: Int = 1, wake: () -> Void) -> Bool {
         state.withLock {
             guard !$0.isClosed else { return false }
+            $0.weight += weight
             $0.elements.append(element)
             if $0.elements.count == 1 { wake() }
             return true
@@ -27,6 +34,7 @@ final class BatchQueue<Element: Sendable>: Sendable {
         state.withLock {
             let elements = $0.elements
             $0.elements = []
+            $0.weight = 0
             return elements
         }
     }
@@ -37,6 +45,7 @@ final class BatchQueue<Element: Sendable>: Sendable {
             $0.isClosed = true
             let elements = $0.elements
             $0.elements = []
+            $0.weight = 0
             return elements
         }
     }

@@ -140,6 +140,8 @@ extension ClientLoop {
 
     /// All members of a guild may be asked for once in this time (Discord, "Request Guild Members").
     static let allMembersInterval = TimeAmount.seconds(30)
+    /// Requests of one session that wait; they are answered one after the other. A bot asks for every guild at once.
+    static let maximumMemberRequests = 4 * ProtocolMachine.payloadLimit
 
     func requestMembers(_ request: GuildMembersRequest, on connection: ClientConnection) {
         guard let session = connection.session, session.guilds[request.guildID] != nil else { return }
@@ -151,10 +153,27 @@ extension ClientLoop {
             }
             session.memberRequests[request.guildID] = now
         }
-        context.requestMembers(
-            MemberRequest(
-                session: session.id, actor: session.identity.actor, request: request,
-                hasMembersIntent: session.intents & Intents.guildMembers != 0), self)
+        let member = MemberRequest(
+            session: session.id, actor: session.identity.actor, request: request,
+            hasMembersIntent: session.intents & Intents.guildMembers != 0)
+        guard session.isReadingMembers else {
+            session.isReadingMembers = true
+            return context.requestMembers(member, self)
+        }
+        guard session.memberQueue.count < ClientLoop.maximumMemberRequests else {
+            return rateLimited(request, session, retryAfter: 60)
+        }
+        session.memberQueue.append(member)
+    }
+
+    /// The answer to the session's oldest request for members; the next one's turn.
+    func answered(_ session: Session, _ type: String, _ payloads: [ByteBuffer]) {
+        for payload in payloads { session.dispatch(Dispatch(type: type, payload: payload), now: now) }
+        if let next = session.memberQueue.popFirst() {
+            context.requestMembers(next, self)
+        } else {
+            session.isReadingMembers = false
+        }
     }
 
     private func rateLimited(_ request: GuildMembersRequest, _ session: Session, retryAfter: Double) {

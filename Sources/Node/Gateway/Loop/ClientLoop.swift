@@ -58,6 +58,7 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
         self.acceptor = acceptor
         self.onStopped = onStopped
         host = SessionHost(source: self)
+        host.maximumSessions = 2 * max(1, context.settings.maximumConnections / context.settings.loops)
         host.sessionEnded = { [context, number] in context.sessionEnded($0, number) }
         // These fail only when the process has no memory or no descriptors at its very start.
         precondition(uv_loop_init(uv) == 0, "libuv has no loop")
@@ -92,8 +93,10 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
     }
 
     func post(_ message: LoopMessage) {
-        if !queue.append(message, wake: { uv_async_send(wakeUp) }) { refuse(message) }
+        if !queue.append(message, weight: message.weight, wake: { uv_async_send(wakeUp) }) { refuse(message) }
     }
+
+    var backlog: Int { queue.weight }
 
     // MARK: On the loop's thread
 
@@ -115,8 +118,7 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
         case .resumed(let connection, let record): resumed(connection, record)
         case .export(let id, let token, let reply): reply(export(id, token))
         case .dispatches(let id, let type, let payloads):
-            guard let session = host.sessions[id] else { return }
-            for payload in payloads { session.dispatch(Dispatch(type: type, payload: payload), now: now) }
+            if let session = host.sessions[id] { answered(session, type, payloads) }
         case .drain: drain()
         case .stop: stop()
         case .count(let reply):

@@ -1,3 +1,4 @@
+import DequeModule
 import Domain
 import Identity
 import NIOCore
@@ -34,16 +35,26 @@ final class Session {
     enum GuildProgress {
         /// Its snapshot is on the way. With a number, the session has had everything up to it.
         case attaching(after: EventNumber?)
-        /// Events up to the snapshot are being fetched; those since are held back.
-        case catchingUp(after: EventNumber, held: [NumberedEvent])
+        /// Events up to the snapshot are being fetched; what came since is held back, as the session is to get it.
+        case catchingUp(after: EventNumber, held: [Dispatch])
         case live
         /// The guild has removed the member; the user's own event of it is to come.
         case left
     }
 
+    /// A guild's channels as a session saw them before it moved, and how they differ in the snapshot here: permissions
+    /// may have changed in between, which no event of a channel's own tells.
+    struct SeenChannels {
+        var channels: Set<ChannelID>
+        /// Visible by the snapshot, and not before.
+        var appeared: [ChannelView] = []
+        /// Visible before, and there but not visible by the snapshot.
+        var vanished: [ChannelView] = []
+    }
+
     /// How long a session waits for its client to come back.
     static let resumeWindow = TimeAmount.minutes(5)
-    /// The most events held back for one guild while older ones are fetched.
+    /// The most events held back for one root entity while older ones are fetched.
     static let maximumHeld = 4096
 
     let identity: Identity
@@ -56,13 +67,22 @@ final class Session {
     var guilds: [GuildID: GuildProgress] = [:]
     /// How far the session is with its user's own events.
     var userProgress: GuildProgress
-    /// READY, or after a move the attachment to the user's events, is still to come.
+    /// What was visible of each guild where the session comes from, until it has caught up here.
+    var seen: [GuildID: SeenChannels] = [:]
+    /// Events of the user that wait behind older ones, which are being fetched.
+    var heldUserEvents: [Event] = []
+    /// The host's tag of the snapshot or fetch that is not answered, by root entity.
+    var awaited: [RootEntity: UInt64] = [:]
+    /// READY has been sent.
     var isReady = false
     weak var sink: (any SessionSink)?
     /// READY's `resume_gateway_url`.
     var resumeURL = ""
     /// Since when no client is connected.
     var detachedAt: NIODeadline?
+    /// Requests for members that wait for the one that is being answered.
+    var memberQueue: Deque<MemberRequest> = []
+    var isReadingMembers = false
     /// Guilds of which all members were asked for, with the time: once in 30 s.
     var memberRequests: [GuildID: NIODeadline] = [:]
 

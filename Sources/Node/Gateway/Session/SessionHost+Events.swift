@@ -34,61 +34,63 @@ extension SessionHost {
             guard number > followed.position else { return }
             followed.position = number
         }
-        if !followed.catchingUp.isEmpty { hold(event, number, followed) }
         switch event.root {
-        case .user:
-            for session in followed.sessions.values {
-                guard case .live = session.userProgress else { continue }
-                deliver(event, of: event.root, toOne: session, followed)
-            }
+        case .user: for session in followed.sessions.values { received(event, by: session) }
         case .guild(let guild):
-            if let audience = followed.audience { deliver(event, of: guild, to: audience, followed) }
+            if let audience = followed.audience { deliver(event, of: guild, to: audience) }
         }
     }
 
-    /// Keeps an event for sessions that are still being given older ones.
-    private func hold(_ event: Event, _ number: EventNumber?, _ followed: FollowedRoot) {
-        for session in followed.catchingUp.values {
-            let entry = NumberedEvent(number: number ?? .zero, event: event)
-            var isOverfull = false
-            func held(_ progress: Session.GuildProgress?) -> Session.GuildProgress? {
-                guard case .catchingUp(let after, var held)? = progress else { return progress }
-                held.append(entry)
-                isOverfull = held.count > Session.maximumHeld
-                return .catchingUp(after: after, held: held)
-            }
-            switch event.root {
-            case .user: if let next = held(session.userProgress) { session.userProgress = next }
-            case .guild(let guild): session.guilds[guild] = held(session.guilds[guild])
-            }
-            if isOverfull { invalidate(session) }
+    /// An event of the session's user.
+    private func received(_ event: Event, by session: Session) {
+        switch session.userProgress {
+        case .live: deliver(event, toUserOf: session)
+        case .catchingUp:
+            session.heldUserEvents.append(event)
+            if session.heldUserEvents.count > Session.maximumHeld { invalidate(session) }
+        case .attaching, .left: break
         }
     }
 
-    private func isLive(_ session: Session, _ guild: GuildID) -> Bool {
-        guard case .live? = session.guilds[guild] else { return false }
-        return true
+    /// Whether the session gets what happens in the guild, now or behind what is being fetched.
+    func isAttached(_ session: Session, _ guild: GuildID) -> Bool {
+        switch session.guilds[guild] {
+        case .live?, .catchingUp?: true
+        case .attaching?, .left?, nil: false
+        }
     }
 
-    private func deliver(_ event: Event, of guild: GuildID, to audience: GuildAudience, _ followed: FollowedRoot) {
+    /// Sends a dispatch of a guild's, or holds it back behind older ones.
+    private func send(_ dispatch: Dispatch, of guild: GuildID, to session: Session) {
+        guard case .catchingUp(let after, var held)? = session.guilds[guild] else {
+            return session.dispatch(dispatch, now: now)
+        }
+        // Moved out for the append, so that the array is not copied.
+        session.guilds[guild] = .catchingUp(after: after, held: [])
+        held.append(dispatch)
+        session.guilds[guild] = .catchingUp(after: after, held: held)
+        if held.count > Session.maximumHeld { invalidate(session) }
+    }
+
+    private func deliver(_ event: Event, of guild: GuildID, to audience: GuildAudience) {
         switch event.change {
         case .channelDeleted?:
             // Those who saw the channel hear of its end.
             send(event, of: guild, audience) { _ in true }
             _ = event.change.map(audience.apply)
         case .memberRemoved(let user)?:
-            for session in audience.sessions(of: user) where isLive(session, guild) {
+            for session in audience.sessions(of: user) where isAttached(session, guild) {
                 audience.remove(session)
                 session.guilds[guild] = .left
             }
             send(event, of: guild, audience) { _ in true }
             _ = event.change.map(audience.apply)
         case .guildDeleted?:
-            for session in audience.sessions where isLive(session, guild) { left(session, guild) }
+            for session in audience.sessions where isAttached(session, guild) { left(session, guild) }
         case let change?:
             let shifts = audience.apply(change).shifts
             var changed: Set<ObjectIdentifier> = []
-            for shift in shifts where isLive(shift.session, guild) {
+            for shift in shifts where isAttached(shift.session, guild) {
                 changed.insert(ObjectIdentifier(shift.session))
             }
             // CHANNEL_UPDATE by which the channel itself appears comes as CHANNEL_CREATE instead.
@@ -113,9 +115,9 @@ extension SessionHost {
             made[channel.id] = pair
             return pair
         }
-        for shift in shifts where isLive(shift.session, guild) && shift.session.intents & Intents.guilds != 0 {
-            for channel in shift.vanished { shift.session.dispatch(dispatches(channel).delete, now: now) }
-            for channel in shift.appeared { shift.session.dispatch(dispatches(channel).create, now: now) }
+        for shift in shifts where isAttached(shift.session, guild) && shift.session.intents & Intents.guilds != 0 {
+            for channel in shift.vanished { send(dispatches(channel).delete, of: guild, to: shift.session) }
+            for channel in shift.appeared { send(dispatches(channel).create, of: guild, to: shift.session) }
         }
     }
 
@@ -125,32 +127,17 @@ extension SessionHost {
         guard !event.type.isEmpty else { return }
         var delivery = Delivery(event)
         audience.recipients(of: event) { session, readsContent in
-            guard isLive(session, guild), isIncluded(session) else { return }
-            session.dispatch(delivery.dispatch(readsContent: readsContent), now: now)
+            guard isAttached(session, guild), isIncluded(session) else { return }
+            send(delivery.dispatch(readsContent: readsContent), of: guild, to: session)
         }
     }
 
-    /// An event for one session: the user's own, or one that a session had missed. The view has advanced already.
-    func deliver(_ event: Event, of root: RootEntity, toOne session: Session, _ followed: FollowedRoot) {
+    func deliver(_ event: Event, toUserOf session: Session) {
         guard sessions[session.id] === session else { return }
-        switch root {
-        case .guild(let guild):
-            switch event.change {
-            case .memberRemoved(session.userID)?: return
-            case .guildDeleted?: return left(session, guild)
-            default: break
-            }
-            guard !event.type.isEmpty, let audience = followed.audience,
-                let readsContent = audience.receipt(of: event, by: session)
-            else { return }
-            var delivery = Delivery(event)
-            session.dispatch(delivery.dispatch(readsContent: readsContent), now: now)
-        case .user:
-            if !event.type.isEmpty, event.intents == 0 || event.intents & session.intents != 0 {
-                session.dispatch(Dispatch(type: event.type, payload: event.payload), now: now)
-            }
-            if let change = event.change { apply(change, to: session) }
+        if !event.type.isEmpty, event.intents == 0 || event.intents & session.intents != 0 {
+            session.dispatch(Dispatch(type: event.type, payload: event.payload), now: now)
         }
+        if let change = event.change { apply(change, to: session) }
     }
 
     private func apply(_ change: ViewChange, to session: Session) {

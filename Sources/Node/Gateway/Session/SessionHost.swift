@@ -27,10 +27,17 @@ final class SessionHost {
         var sessions: [ObjectIdentifier: Session] = [:]
         /// A guild's, from the first snapshot on.
         var audience: GuildAudience?
-        /// Sessions whose progress is ``Session/GuildProgress/catchingUp(after:held:)``.
-        var catchingUp: [ObjectIdentifier: Session] = [:]
     }
 
+    struct Awaited {
+        var session: SessionID
+        var root: RootEntity
+        var since: NIODeadline
+    }
+
+    /// READY waits so long for the user's slot; then the client is told to try again. Guilds that do not come hold up
+    /// nothing: they stay unavailable, and GUILD_CREATE follows when their slot answers.
+    static let readyDeadline = TimeAmount.seconds(20)
     /// The most guilds of one shard of a bot (Discord, "Sharding").
     static let maximumGuildsPerShard = 2500
     /// Interest that every subscription has: what a view needs to stay right comes with these events.
@@ -39,34 +46,57 @@ final class SessionHost {
     unowned let source: any RootSource
     private(set) var sessions: [SessionID: Session] = [:]
     var roots: [RootEntity: FollowedRoot] = [:]
-    private var pending: [UInt64: (session: SessionID, root: RootEntity)] = [:]
+    /// Snapshots and fetches that are not answered, by tag; each is its session's ``Session/awaited`` as well.
+    private(set) var pending: [UInt64: Awaited] = [:]
     private var nextTag: UInt64 = 1
     /// The loop's clock, set by it before each batch.
     var now = NIODeadline.uptimeNanoseconds(0)
     /// Called when a session ends here for good or moves away.
     var sessionEnded: (SessionID) -> Void = { _ in }
 
+    /// Above it, sessions that wait for their client make room for new ones.
+    var maximumSessions = Int.max
+
     init(source: any RootSource) { self.source = source }
 
     // MARK: Sessions
 
     func begin(_ session: Session) {
+        makeRoom()
         sessions[session.id] = session
         attach(session, to: .user(session.userID))
     }
 
     /// Takes over a session that was elsewhere.
     func take(_ session: Session) {
+        makeRoom()
         sessions[session.id] = session
         attach(session, to: .user(session.userID))
         for guild in session.guilds.keys { attach(session, to: .guild(guild)) }
     }
 
+    /// Ends sessions without a client when there are too many, those first that lost theirs first; a few at a time, so
+    /// that they are looked for rarely.
+    private func makeRoom() {
+        guard sessions.count >= maximumSessions else { return }
+        let waiting = sessions.values.compactMap { session in session.detachedAt.map { (session, $0) } }
+        for (session, _) in waiting.sorted(by: { $0.1 < $1.1 }).prefix(max(1, maximumSessions / 64)) { end(session) }
+    }
+
     /// Gives a session up to another owner.
     func export(_ session: Session) -> SessionRecord {
-        let record = SessionRecord(session) { roots[$0]?.position }
+        let record = SessionRecord(session, position: { roots[$0]?.position }, seen: { seen(by: session, of: $0) })
         end(session)
         return record
+    }
+
+    /// The channels of a guild that the session sees, or saw where it comes from while it is still catching up.
+    private func seen(by session: Session, of guild: GuildID) -> [ChannelID]? {
+        if let seen = session.seen[guild] { return Array(seen.channels) }
+        guard let audience = roots[.guild(guild)]?.audience, let group = audience.visibilityClass(of: session) else {
+            return nil
+        }
+        return audience.view.channels.map(\.id).filter { group.sees($0, of: audience.view) }
     }
 
     func end(_ session: Session) {
@@ -85,8 +115,23 @@ final class SessionHost {
     /// Ends sessions whose client has not come back, and trims what need not be kept.
     func sweep() {
         for session in sessions.values {
-            if session.isResumable(now: now) { session.replay.expire(now: now) } else { end(session) }
+            guard session.isResumable(now: now) else {
+                end(session)
+                continue
+            }
+            session.replay.expire(now: now)
+            if !session.isReady { giveUp(session) }
         }
+    }
+
+    /// Ends a session that has waited too long for READY; the client identifies again after the close.
+    private func giveUp(_ session: Session) {
+        guard let tag = session.awaited[.user(session.userID)], let awaited = pending[tag],
+            now - awaited.since >= SessionHost.readyDeadline
+        else { return }
+        let sink = session.sink
+        end(session)
+        sink?.close(.unknownError)
     }
 
     // MARK: Attachment
@@ -104,17 +149,17 @@ final class SessionHost {
         source.snapshot(root, user: session.userID, tag: tag)
     }
 
-    private func makeTag(_ session: Session, _ root: RootEntity) -> UInt64 {
+    func makeTag(_ session: Session, _ root: RootEntity) -> UInt64 {
         nextTag += 1
-        pending[nextTag] = (session.id, root)
+        pending[nextTag] = Awaited(session: session.id, root: root, since: now)
+        if let older = session.awaited.updateValue(nextTag, forKey: root) { pending[older] = nil }
         return nextTag
     }
 
     func release(_ session: Session, from root: RootEntity) {
+        if let tag = session.awaited.removeValue(forKey: root) { pending[tag] = nil }
         guard let followed = roots[root] else { return }
-        let key = ObjectIdentifier(session)
-        followed.sessions[key] = nil
-        followed.catchingUp[key] = nil
+        followed.sessions[ObjectIdentifier(session)] = nil
         followed.audience?.remove(session)
         if followed.sessions.isEmpty {
             roots[root] = nil
@@ -137,10 +182,11 @@ final class SessionHost {
     }
 
     /// The live session and root that a tag was made for.
-    private func claim(_ tag: UInt64) -> (Session, FollowedRoot)? {
+    func claim(_ tag: UInt64) -> (Session, FollowedRoot)? {
         guard let request = pending.removeValue(forKey: tag), let session = sessions[request.session],
             let followed = roots[request.root], followed.sessions[ObjectIdentifier(session)] != nil
         else { return nil }
+        session.awaited[request.root] = nil
         return (session, followed)
     }
 
@@ -191,36 +237,7 @@ final class SessionHost {
         }
         let next = catchUp(session, .guild(guild), from: progress, through: number)
         session.guilds[guild] = next
-    }
-
-    /// Fetches what the session misses up to `number`, if anything.
-    private func catchUp(
-        _ session: Session, _ root: RootEntity, from progress: Session.GuildProgress, through number: EventNumber
-    ) -> Session.GuildProgress {
-        guard case .attaching(let after?) = progress, after < number, let followed = roots[root] else { return .live }
-        followed.catchingUp[ObjectIdentifier(session)] = session
-        source.fetch(root, after: after, through: number, tag: makeTag(session, root))
-        return .catchingUp(after: after, held: [])
-    }
-
-    func received(fetched events: [NumberedEvent], of root: RootEntity, tag: UInt64) {
-        guard let (session, followed) = claim(tag) else { return }
-        followed.catchingUp[ObjectIdentifier(session)] = nil
-        let progress: Session.GuildProgress?
-        switch root {
-        case .user: progress = session.userProgress
-        case .guild(let guild): progress = session.guilds[guild]
-        }
-        guard case .catchingUp(let after, let held)? = progress else { return }
-        switch root {
-        case .user: session.userProgress = .live
-        case .guild(let guild): session.guilds[guild] = .live
-        }
-        var last = after
-        for numbered in events + held where numbered.number > last || numbered.number == .zero {
-            if numbered.number != .zero { last = numbered.number }
-            deliver(numbered.event, of: root, toOne: session, followed)
-        }
+        if case .catchingUp = next { compareChannels(of: session, guild, audience) } else { session.seen[guild] = nil }
     }
 
     /// The events that a session misses are no longer there.
@@ -249,6 +266,7 @@ final class SessionHost {
     /// The session's user is no longer in the guild.
     func left(_ session: Session, _ guild: GuildID) {
         guard session.guilds.removeValue(forKey: guild) != nil else { return }
+        session.seen[guild] = nil
         release(session, from: .guild(guild))
         if session.intents & Intents.guilds != 0 {
             session.dispatch(Dispatch(type: "GUILD_DELETE", payload: SessionPayloads.guildDelete(guild)), now: now)

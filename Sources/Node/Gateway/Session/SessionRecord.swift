@@ -17,6 +17,14 @@ struct SessionRecord: Sendable, FieldCodable {
     struct Root: Hashable, Sendable {
         var entity: RootEntity
         var after: EventNumber?
+        /// The channels of a guild that the session saw; absent when it is not known.
+        var seen: [ChannelID]?
+
+        init(entity: RootEntity, after: EventNumber?, seen: [ChannelID]? = nil) {
+            self.entity = entity
+            self.after = after
+            self.seen = seen
+        }
     }
 
     var id: SessionID
@@ -54,6 +62,9 @@ struct SessionRecord: Sendable, FieldCodable {
             writer.write(13) {
                 root.entity.write(to: &$0, guild: 1, user: 2)
                 if let after = root.after { $0.write(3, after) }
+                guard let seen = root.seen else { return }
+                $0.write(4, true)
+                for channel in seen { $0.write(5, channel) }
             }
         }
     }
@@ -109,21 +120,26 @@ struct SessionRecord: Sendable, FieldCodable {
         var reader = reader
         var entity: RootEntity?
         var after: EventNumber?
+        var seen: [ChannelID]?
         while let field = try reader.next() {
             switch field.number {
             case 1: entity = .guild(try field.id())
             case 2: entity = .user(try field.id())
             case 3: after = try field.message()
+            case 4: seen = []
+            case 5: seen?.append(try field.id())
             default: break
             }
         }
-        return Root(entity: try entity.required(1), after: after)
+        return Root(entity: try entity.required(1), after: after, seen: seen)
     }
 }
 
 extension SessionRecord {
-    /// - Parameter position: the number up to which a live root's events have been delivered.
-    init(_ session: Session, position: (RootEntity) -> EventNumber?) {
+    /// - Parameters:
+    ///   - position: the number up to which a live root's events have been delivered.
+    ///   - seen: the channels of a guild that the session sees.
+    init(_ session: Session, position: (RootEntity) -> EventNumber?, seen: (GuildID) -> [ChannelID]?) {
         let identity = session.identity
         id = identity.id
         actor = identity.actor
@@ -144,14 +160,18 @@ extension SessionRecord {
         }
         roots =
             [root(.user(session.userID), session.userProgress)]
-            + session.guilds.map { root(.guild($0.key), $0.value) }
+            + session.guilds.map { guild, progress in
+                var root = root(.guild(guild), progress)
+                if root.after != nil { root.seen = seen(guild) }
+                return root
+            }
     }
 
     /// The session again, with no client yet and nothing subscribed to.
     func makeSession(now: NIODeadline) -> Session {
         var replay = ReplayBuffer(floor: floor)
         for delivery in deliveries {
-            replay.append(Dispatch(tail: delivery.tail), sequence: delivery.sequence, now: now)
+            replay.append(Dispatch(tail: delivery.tail.compacted()), sequence: delivery.sequence, now: now)
         }
         let identity = Session.Identity(
             id: id, actor: actor, intents: intents, version: apiVersion, shard: shard, shardCount: shardCount,
@@ -160,7 +180,9 @@ extension SessionRecord {
         for root in roots {
             switch root.entity {
             case .user: session.userProgress = .attaching(after: root.after)
-            case .guild(let guild): session.guilds[guild] = .attaching(after: root.after)
+            case .guild(let guild):
+                session.guilds[guild] = .attaching(after: root.after)
+                session.seen[guild] = root.seen.map { Session.SeenChannels(channels: Set($0)) }
             }
         }
         session.isReady = sequence > 0

@@ -25,9 +25,11 @@ final class GuildAudience {
     }
 
     func remove(_ session: Session) {
-        guard let old = classOf.removeValue(forKey: ObjectIdentifier(session)) else { return }
-        old.remove(session)
-        if old.sessions.isEmpty { classes[old.key] = nil }
+        // Without a class is a session whose member is gone.
+        if let old = classOf.removeValue(forKey: ObjectIdentifier(session)) {
+            old.remove(session)
+            if old.sessions.isEmpty { classes[old.key] = nil }
+        }
         byUser[session.userID]?.removeAll { $0 === session }
         if byUser[session.userID]?.isEmpty == true {
             byUser[session.userID] = nil

@@ -1,5 +1,6 @@
 import Domain
 import Identity
+import NIOCore
 import Wire
 
 /// What a loop keeps of a guild to know who sees what: owner, roles, channels with overwrites, and the members that
@@ -9,7 +10,12 @@ struct GuildView {
     private(set) var owner: UserID
     private(set) var roles: [RoleID: Permissions]
     /// In the order of the snapshot, new ones last.
-    private(set) var channels: [ChannelView]
+    private(set) var channels: [ChannelView] {
+        didSet { membersWithOverwrites = GuildView.membersWithOverwrites(in: channels) }
+    }
+    /// Those for whom some channel has an overwrite of their own.
+    private var membersWithOverwrites: Set<Snowflake>
+    /// Without their JSON, which only snapshots need.
     private(set) var members: [UserID: MemberView] = [:]
 
     init(_ snapshot: GuildSnapshot) {
@@ -17,7 +23,19 @@ struct GuildView {
         owner = snapshot.owner
         roles = Dictionary(
             snapshot.roles.map { ($0.id, Permissions(rawValue: $0.permissions)) }, uniquingKeysWith: { $1 })
-        channels = snapshot.channels
+        channels = snapshot.channels.map(GuildView.kept)
+        membersWithOverwrites = GuildView.membersWithOverwrites(in: channels)
+    }
+
+    /// A channel as it is kept: of the message that it came in, no more than its own bytes.
+    private static func kept(_ channel: ChannelView) -> ChannelView {
+        var channel = channel
+        channel.json = channel.json.compacted()
+        return channel
+    }
+
+    private static func membersWithOverwrites(in channels: [ChannelView]) -> Set<Snowflake> {
+        Set(channels.lazy.flatMap(\.overwrites).filter(\.isMember).map(\.id))
     }
 
     /// What a change means for the classes built on the view.
@@ -48,18 +66,18 @@ struct GuildView {
             return .permissions
         case .channel(let channel):
             guard let index = channels.firstIndex(where: { $0.id == channel.id }) else {
-                channels.append(channel)
+                channels.append(GuildView.kept(channel))
                 return .permissions
             }
             let isSame = channels[index].overwrites == channel.overwrites
-            channels[index] = channel
+            channels[index] = GuildView.kept(channel)
             return isSame ? .nothing : .permissions
         case .channelDeleted(let channel):
             channels.removeAll { $0.id == channel }
             return .permissions
         case .member(let member):
             guard let old = members[member.userID] else { return .nothing }
-            members[member.userID] = member
+            add(member)
             return Set(old.roles) == Set(member.roles) ? .nothing : .member(member.userID)
         case .memberRemoved(let user):
             return members.removeValue(forKey: user) == nil ? .nothing : .memberRemoved(user)
@@ -69,7 +87,11 @@ struct GuildView {
     }
 
     /// The member of one of the loop's own sessions.
-    mutating func add(_ member: MemberView) { members[member.userID] = member }
+    mutating func add(_ member: MemberView) {
+        var member = member
+        member.json = ByteBuffer()
+        members[member.userID] = member
+    }
     mutating func remove(_ user: UserID) { members[user] = nil }
 
     func channel(_ id: ChannelID) -> ChannelView? { channels.first { $0.id == id } }
@@ -85,12 +107,9 @@ struct GuildView {
 
     func classKey(_ user: UserID) -> ClassKey? {
         guard let member = members[user] else { return nil }
-        let hasOwn = channels.contains { channel in
-            channel.overwrites.contains { $0.isMember && $0.id == user.snowflake }
-        }
         return ClassKey(
             isOwner: user == owner, roles: member.roles.filter { roles[$0] != nil }.sorted(),
-            member: hasOwn ? user : nil)
+            member: membersWithOverwrites.contains(user.snowflake) ? user : nil)
     }
 
     func basePermissions(_ key: ClassKey) -> Permissions {
