@@ -150,7 +150,7 @@ let package = Package(
         tests("Wire", ["Wire", "Identity", nioCore], exclude: ["Vectors"]),
         tests("Placement", ["Placement", "Identity"]),
         tests("Coordination", ["Coordination", "Placement", "Identity", "Wire", nioCore]),
-        tests("Transport", ["Transport", "Wire", "Identity", nioCore, nioPosix, logging, tracing]),
+        tests("Transport", ["Transport", "Wire", "Identity", nioCore, nioPosix, logging, metrics, tracing]),
         tests(
             "Routing",
             ["Routing", "Transport", "Coordination", "Placement", "Identity", "Wire", nioCore, nioPosix, logging]),

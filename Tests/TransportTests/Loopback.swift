@@ -1,3 +1,4 @@
+import CoreMetrics
 import Identity
 import Logging
 import NIOCore
@@ -27,6 +28,8 @@ struct Loopback {
         var clientNode = "client"
         /// The node that the client believes to dial.
         var dialledNode = "server"
+        var clientMetrics: any MetricsFactory = NOOPMetricsHandler.instance
+        var serverMetrics: any MetricsFactory = NOOPMetricsHandler.instance
     }
 
     static func run(
@@ -35,12 +38,12 @@ struct Loopback {
     ) async throws {
         let server = TransportServer(
             identity: TransportIdentity(node: node(options.serverNode), cluster: { options.serverCluster }),
-            group: group, limits: options.serverLimits, tls: options.serverTLS)
+            group: group, limits: options.serverLimits, tls: options.serverTLS, metrics: options.serverMetrics)
         register(server)
         let bound = try await server.start(host: "127.0.0.1", port: 0)
         let client = TransportClient(
             identity: TransportIdentity(node: node(options.clientNode), cluster: { options.clientCluster }),
-            group: group, limits: options.clientLimits, tls: options.clientTLS)
+            group: group, limits: options.clientLimits, tls: options.clientTLS, metrics: options.clientMetrics)
         let address = NodeAddress(node: node(options.dialledNode), host: "127.0.0.1", port: bound.port ?? 0)
         let loopback = Loopback(server: server, client: client, address: address)
         do {

@@ -24,6 +24,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     let services: TransportServices
     private let identity: TransportIdentity
     private let usesTLS: Bool
+    private let metrics: TransportMetrics
     private let logger: Logger
     /// Called once each, on the event loop.
     var onEstablished: ((Handshake.Peer) -> Void)?
@@ -44,17 +45,20 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var isReading = false
     private var needsFlush = false
     private var closeReason: String?
+    /// Once the connection stands, until it ends.
+    private var lane: Lane?
 
     /// On `eventLoop`.
     init(
         number: UInt64, role: Handshake.Role, lane: Lane, identity: TransportIdentity, services: TransportServices,
-        limits: TransportLimits, usesTLS: Bool, logger: Logger, eventLoop: any EventLoop
+        limits: TransportLimits, usesTLS: Bool, metrics: TransportMetrics, logger: Logger, eventLoop: any EventLoop
     ) {
         self.number = number
         self.identity = identity
         self.services = services
         self.limits = limits
         self.usesTLS = usesTLS
+        self.metrics = metrics
         self.logger = logger
         state = ConnectionState(role: role, hello: identity.hello(lane: lane), limits: limits, now: .now())
         mailbox = Mailbox(eventLoop: eventLoop) { _ in { _ in } }
@@ -98,7 +102,9 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         isReading = true
-        state.receive(unwrapInboundIn(data), now: .now())
+        let bytes = unwrapInboundIn(data)
+        if let lane { metrics.received(bytes.readableBytes, on: lane) }
+        state.receive(bytes, now: .now())
         carryOut()
     }
 
@@ -138,6 +144,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         wake?.cancel()
         wake = nil
         mailbox.close()
+        if let lane { metrics.stand(-1, on: lane) }
+        lane = nil
         if let onClosed {
             self.onClosed = nil
             onClosed(closeReason ?? reason)
@@ -160,6 +168,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         let bytes = state.output.byteCount
         let buffers = state.output.take()
         writtenBytes += bytes
+        if let lane { metrics.sent(bytes, on: lane) }
         let sent = sentItems
         sentItems.removeAll(keepingCapacity: true)
         let promise = context.eventLoop.makePromise(of: Void.self)
@@ -219,13 +228,15 @@ final class ConnectionHandler: ChannelInboundHandler {
     private func carryOut(_ action: ConnectionState.Action) {
         switch action {
         case .established(let peer):
+            lane = peer.lane
+            metrics.stand(1, on: peer.lane)
             identity.sawPeer(peer.node, peer.mapEpoch)
             onEstablished?(peer)
             onEstablished = nil
         case .request(let id, let head, let body, let deadline):
             serve(id, head, body, deadline: deadline)
         case .abandoned(let id): tasks.removeValue(forKey: id)?.cancel()
-        case .completed(let id, let result): completions.removeValue(forKey: id)?.completion(result)
+        case .completed(let id, let result): completions.removeValue(forKey: id)?.complete(result)
         case .streamOffered(let id, let head, let body): offer(id, head, body)
         case .streamAccepted(let id):
             guard let entry = streams[id] else { return }
@@ -255,11 +266,14 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     private func serve(_ id: UInt64, _ head: RequestHead, _ body: ByteBuffer, deadline: NIODeadline) {
         let method = CallMethod(rawValue: head.method)
-        guard let handler = services.handlers[method] else { return state.reply(id, .failure(.unknownMethod)) }
+        guard let handler = services.handlers[method] else {
+            metrics.ended(method, .failure(.unknownMethod))
+            return state.reply(id, .failure(.unknownMethod))
+        }
         guard let peer = state.peer?.node else { return }
         let call = InboundCall(
             method: method, body: body, peer: peer, deadline: deadline, context: TraceContext.extract(head.trace))
-        let mailbox = mailbox
+        let (mailbox, metrics) = (mailbox, metrics)
         tasks[id] = Task {
             let result: Result<ByteBuffer, CallFailure> = await ServiceContext.withValue(call.context) {
                 do throws(CallFailure) {
@@ -268,6 +282,7 @@ final class ConnectionHandler: ChannelInboundHandler {
                     return .failure(error)
                 }
             }
+            metrics.ended(method, result)
             mailbox.post(.reply(id, result))
         }
     }
@@ -290,8 +305,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     private func makeStream(_ id: UInt64) -> ConnectionStream? {
         guard let peer = state.peer else { return nil }
         return ConnectionStream(
-            id: id, peer: peer.node, mailbox: mailbox, limits: limits,
-            maximumItemLength: peer.lane.maximumBodyLength)
+            id: id, peer: peer.node, lane: peer.lane, mailbox: mailbox, limits: limits, metrics: metrics)
     }
 
     // MARK: Calls and streams of ours; the caller ends the tick
@@ -305,7 +319,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             call.token.connection.store(number, ordering: .relaxed)
             call.token.id.store(id, ordering: .relaxed)
         } catch {
-            call.completion(.failure(error))
+            call.complete(.failure(error))
         }
     }
 

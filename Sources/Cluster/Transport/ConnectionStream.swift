@@ -13,6 +13,8 @@ final class ConnectionStream: TransportStream {
     private let itemLimit: Int
     private let byteLimit: Int
     private let itemLength: Int
+    private let lane: Lane
+    private let metrics: TransportMetrics
     private let grantSize: Int
     private let queuedItems = Atomic<Int>(0)
     private let queuedBytes = Atomic<Int>(0)
@@ -20,14 +22,17 @@ final class ConnectionStream: TransportStream {
     private let isClosed = Atomic<Bool>(false)
 
     init(
-        id: UInt64, peer: NodeID, mailbox: Mailbox<ConnectionCommand>, limits: TransportLimits, maximumItemLength: Int
+        id: UInt64, peer: NodeID, lane: Lane, mailbox: Mailbox<ConnectionCommand>, limits: TransportLimits,
+        metrics: TransportMetrics
     ) {
         self.id = id
         self.peer = peer
         self.mailbox = mailbox
         itemLimit = limits.streamQueueItems
         byteLimit = limits.streamQueueBytes
-        itemLength = maximumItemLength
+        itemLength = lane.maximumBodyLength
+        self.lane = lane
+        self.metrics = metrics
         grantSize = max(1, limits.streamWindow / 4)
     }
 
@@ -38,6 +43,7 @@ final class ConnectionStream: TransportStream {
         let bytes = queuedBytes.wrappingAdd(size, ordering: .relaxed).newValue
         guard items <= itemLimit, bytes <= byteLimit || items == 1 else {
             released(items: 1, bytes: size)
+            metrics.shed(on: lane)
             return false
         }
         mailbox.post(.item(id, item))

@@ -17,8 +17,15 @@ struct OutboundCall: Sendable {
     var deadline: NIODeadline
     var trace: [String: String]
     var token: CallToken
+    var metrics: TransportMetrics
     /// Called once, on an event loop; it must not block.
     var completion: @Sendable (Result<ByteBuffer, CallFailure>) -> Void
+
+    /// Ends the call; once.
+    func complete(_ result: Result<ByteBuffer, CallFailure>) {
+        metrics.ended(method, result)
+        completion(result)
+    }
 }
 
 struct OutboundStream: Sendable {

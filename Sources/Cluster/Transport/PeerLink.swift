@@ -29,6 +29,7 @@ final class PeerLink {
     private let identity: TransportIdentity
     private let limits: TransportLimits
     private let tls: TransportTLS?
+    private let metrics: TransportMetrics
     private let logger: Logger
     private let eventLoop: any EventLoop
     /// Tells the client that this link has been idle for long.
@@ -45,13 +46,14 @@ final class PeerLink {
 
     init(
         address: NodeAddress, lane: Lane, identity: TransportIdentity, limits: TransportLimits, tls: TransportTLS?,
-        logger: Logger, eventLoop: any EventLoop, forget: @escaping @Sendable () -> Void
+        metrics: TransportMetrics, logger: Logger, eventLoop: any EventLoop, forget: @escaping @Sendable () -> Void
     ) {
         self.address = address
         self.lane = lane
         self.identity = identity
         self.limits = limits
         self.tls = tls
+        self.metrics = metrics
         self.logger = logger
         self.eventLoop = eventLoop
         self.forget = forget
@@ -71,14 +73,14 @@ final class PeerLink {
     }
 
     private func start(_ call: OutboundCall) {
-        if call.token.isCancelled.load(ordering: .relaxed) { return call.completion(.failure(.cancelled)) }
+        if call.token.isCancelled.load(ordering: .relaxed) { return call.complete(.failure(.cancelled)) }
         switch phase {
         case .open(let handler): handler.start(call)
-        case .down: call.completion(.failure(.unreachable("the transport is shut down")))
+        case .down: call.complete(.failure(.unreachable("the transport is shut down")))
         case .idle(let retryAt, let reason) where NIODeadline.now() < retryAt:
-            call.completion(.failure(.unreachable(reason)))
+            call.complete(.failure(.unreachable(reason)))
         case .idle, .connecting:
-            guard waitingCalls.count < limits.callsInFlight else { return call.completion(.failure(.overloaded)) }
+            guard waitingCalls.count < limits.callsInFlight else { return call.complete(.failure(.overloaded)) }
             waitingCalls.append(call)
             eventLoop.assumeIsolated().scheduleTask(deadline: call.deadline) {
                 self.giveUpWaiting(for: call.token, .deadlineExceeded)
@@ -109,7 +111,7 @@ final class PeerLink {
 
     private func giveUpWaiting(for token: CallToken, _ failure: CallFailure) {
         guard let index = waitingCalls.firstIndex(where: { $0.token === token }) else { return }
-        waitingCalls.remove(at: index).completion(.failure(failure))
+        waitingCalls.remove(at: index).complete(.failure(failure))
     }
 
     // MARK: Connecting
@@ -123,7 +125,8 @@ final class PeerLink {
         let number = lastNumber
         let handler = ConnectionHandler(
             number: number, role: .dialling(expected: address.node), lane: lane, identity: identity,
-            services: TransportServices(), limits: limits, usesTLS: tls != nil, logger: logger, eventLoop: eventLoop)
+            services: TransportServices(), limits: limits, usesTLS: tls != nil, metrics: metrics, logger: logger,
+            eventLoop: eventLoop)
         handler.onEstablished = { [unowned self] _ in self.established(number) }
         handler.onPeerDrains = { [unowned self] in self.leave(number, reason: "the peer drains", retriesAtOnce: true) }
         handler.onClosed = { self.closed(number, $0) }
@@ -179,7 +182,7 @@ final class PeerLink {
         let requests = waitingStreams
         waitingCalls.removeAll()
         waitingStreams.removeAll()
-        for call in calls { call.completion(.failure(.unreachable(reason))) }
+        for call in calls { call.complete(.failure(.unreachable(reason))) }
         for request in requests { request.completion(.failure(.unreachable(reason))) }
     }
 

@@ -1,3 +1,4 @@
+import CoreMetrics
 import Identity
 import Logging
 import NIOCore
@@ -24,18 +25,21 @@ public final class TransportClient: CallClient {
     private let group: any EventLoopGroup
     private let limits: TransportLimits
     private let tls: TransportTLS?
+    private let metrics: TransportMetrics
     private let logger: Logger
     /// Held for one look-up a call.
     private let state = Mutex(State())
 
     public init(
         identity: TransportIdentity, group: any EventLoopGroup, limits: TransportLimits = TransportLimits(),
-        tls: TransportTLS? = nil, logger: Logger = Logger(label: "transport")
+        tls: TransportTLS? = nil, logger: Logger = Logger(label: "transport"),
+        metrics factory: any MetricsFactory = MetricsSystem.factory
     ) {
         self.identity = identity
         self.group = group
         self.limits = limits
         self.tls = tls
+        metrics = TransportMetrics(.dialled, factory: factory)
         self.logger = logger
     }
 
@@ -48,10 +52,11 @@ public final class TransportClient: CallClient {
             let forget: @Sendable () -> Void = { [weak self] in
                 _ = self?.state.withLock { $0.links.removeValue(forKey: key) }
             }
-            let link = Mailbox<LinkCommand>(eventLoop: eventLoop) { [identity, limits, tls, logger] _ in
+            let link = Mailbox<LinkCommand>(eventLoop: eventLoop) {
+                [identity, limits, tls, metrics, logger] _ in
                 let link = PeerLink(
-                    address: address, lane: lane, identity: identity, limits: limits, tls: tls, logger: logger,
-                    eventLoop: eventLoop, forget: forget)
+                    address: address, lane: lane, identity: identity, limits: limits, tls: tls, metrics: metrics,
+                    logger: logger, eventLoop: eventLoop, forget: forget)
                 return { link.perform($0) }
             }
             state.links[key] = link
@@ -77,13 +82,15 @@ public final class TransportClient: CallClient {
         completion: @escaping @Sendable (Result<ByteBuffer, CallFailure>) -> Void
     ) {
         guard let link = link(to: address, lane: lane) else {
-            return completion(.failure(.unreachable("the transport is shut down")))
+            let failure = CallFailure.unreachable("the transport is shut down")
+            metrics.ended(method, .failure(failure))
+            return completion(.failure(failure))
         }
         link.post(
             .call(
                 OutboundCall(
                     method: method, body: body, deadline: deadline, trace: TraceContext.inject(context), token: token,
-                    completion: completion)))
+                    metrics: metrics, completion: completion)))
     }
 
     public func call(

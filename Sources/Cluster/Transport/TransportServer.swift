@@ -1,3 +1,4 @@
+import CoreMetrics
 import Identity
 import Logging
 import NIOCore
@@ -30,18 +31,21 @@ public final class TransportServer: Sendable {
     private let group: any EventLoopGroup
     private let limits: TransportLimits
     private let tls: TransportTLS?
+    private let metrics: TransportMetrics
     private let logger: Logger
     /// Touched when a connection comes or goes, never by a call.
     private let state = Mutex(State())
 
     public init(
         identity: TransportIdentity, group: any EventLoopGroup, limits: TransportLimits = TransportLimits(),
-        tls: TransportTLS? = nil, logger: Logger = Logger(label: "transport")
+        tls: TransportTLS? = nil, logger: Logger = Logger(label: "transport"),
+        metrics factory: any MetricsFactory = MetricsSystem.factory
     ) {
         self.identity = identity
         self.group = group
         self.limits = limits
         self.tls = tls
+        metrics = TransportMetrics(.accepted, factory: factory)
         self.logger = logger
     }
 
@@ -96,7 +100,7 @@ public final class TransportServer: Sendable {
         }
         let handler = ConnectionHandler(
             number: number, role: .accepting, lane: .control, identity: identity, services: services, limits: limits,
-            usesTLS: tls != nil, logger: logger, eventLoop: channel.eventLoop)
+            usesTLS: tls != nil, metrics: metrics, logger: logger, eventLoop: channel.eventLoop)
         handler.onClosed = { [weak self] _ in
             _ = self?.state.withLock { $0.connections.removeValue(forKey: number) }
         }
