@@ -82,8 +82,10 @@ struct EdgeRequestTests {
             func status() async throws -> Int {
                 try await client.request("GET", "/api/v10/users/@me", token: RunningEdge.token(9)).status
             }
+            let began = ContinuousClock.now
             for _ in 0..<20 { #expect(try await status() == 200) }
-            #expect(edge.slots.authentications == 1)
+            let periods = (ContinuousClock.now - began) / .milliseconds(900)
+            #expect(edge.slots.authentications <= 1 + Int(periods))
             edge.slots.revoked.withLock { _ = $0.insert(9) }
             let revoked = ContinuousClock.now
             while try await status() != 401 {
