@@ -125,7 +125,7 @@ struct ComposedOperationTests {
             let client = try RawClient(port: edge.server.port)
             #expect(try await client.request("GET", "/api/v10/gateway").body == #"{"url":"ws://chat.example:8080"}"#)
             let bot = try await client.request(
-                "GET", "/api/v10/gateway/bot", token: "Bot \(RunningEdge.token(of: RunningEdge.bot))")
+                "GET", "/api/v10/gateway/bot", token: "Bot \(RunningEdge.token(RunningEdge.botToken))")
             #expect(
                 bot.body
                     == #"{"session_start_limit":{"max_concurrency":1,"remaining":1000,"reset_after":0,"total":1000},"#

@@ -43,9 +43,9 @@ final class FakeSlots: SlotCaller {
             guard !revoked.withLock({ $0.contains(request.tokenID) }) else {
                 return AuthenticateReply(actor: nil).encoded()
             }
-            return AuthenticateReply(
-                actor: Wire.Actor(profile: profile(request.userID), tokenID: request.tokenID)
-            ).encoded()
+            var profile = profile(request.userID)
+            profile.isBot = request.tokenID == RunningEdge.botToken
+            return AuthenticateReply(actor: Wire.Actor(profile: profile, tokenID: request.tokenID)).encoded()
         case .profile:
             guard let request = try? AuthenticateRequest(decoding: body) else { throw .refused("not a request") }
             calls.withLock { $0.append(Call(slot: slot, kind: kind, requestID: requestID)) }
@@ -69,7 +69,7 @@ final class FakeSlots: SlotCaller {
     var authentications: Int { calls.withLock { $0.count { $0.kind == .authenticate } } }
 
     private func profile(_ id: UserID) -> UserProfile {
-        UserProfile(id: id, username: "user", isBot: id != RunningEdge.user)
+        UserProfile(id: id, username: "user", isBot: true)
     }
 }
 
@@ -98,9 +98,6 @@ struct RunningEdge: Sendable {
     static let adminToken = "0123456789abcdef0123456789abcdef"
     static let user = UserID(Snowflake(milliseconds: 1, slot: Slot(truncating: 77), sequence: 2))
 
-    /// Every user but ``user`` is a bot.
-    static let bot = UserID(Snowflake(milliseconds: 1, slot: Slot(truncating: 77), sequence: 4))
-
     let server: EdgeServer
     let slots: FakeSlots
     let clockMoves: ClockMoves
@@ -108,6 +105,9 @@ struct RunningEdge: Sendable {
     final class ClockMoves: Sendable {
         let offsets = Mutex<[Duration]>([])
     }
+
+    /// The id of the one token that is a bot's.
+    static let botToken: UInt64 = 100
 
     static func token(_ id: UInt64 = 1, of user: UserID = user) -> String {
         Token(userID: user, tokenID: id).signed(with: secret)

@@ -63,12 +63,12 @@ struct OperatorsAPITests {
             let body = #"{"name":"b","owner_id":"\#(owner)"}"#
             #expect(try await client.request("POST", "/admin/v1/bots", token: bearer, body: body).status == 200)
             let guild = Snowflake(milliseconds: 1, slot: Slot(truncating: 8), sequence: 0)
-            let path = "/admin/v1/guilds/\(guild)/bots/\(RunningEdge.bot)"
+            let path = "/admin/v1/guilds/\(guild)/bots/\(owner)"
             #expect(try await client.request("PUT", path, token: bearer, body: "").status == 200)
             let calls = edge.slots.requests
             #expect(calls.map { $0.request?.operation } == ["admin_create_user", "admin_create_bot", "admin_add_bot"])
             #expect(calls.allSatisfy { $0.request?.isOperator == true && $0.requestID != nil })
-            #expect(calls[1].request?.subject?.id == owner && calls[2].request?.subject?.id == RunningEdge.bot)
+            #expect(calls[1].request?.subject?.id == owner && calls[2].request?.subject?.id == owner)
             #expect(calls[2].slot == guild.slot)
         }
     }

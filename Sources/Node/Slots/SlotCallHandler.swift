@@ -4,21 +4,24 @@ import Transport
 import Wire
 
 /// Serves `slot` calls: a ``SlotCall`` in, a ``SlotReply`` out.
-struct SlotCallHandler: CallHandler {
+struct SlotCallHandler: DirectCallHandler {
     let node: @Sendable () -> SlotNode?
 
-    func handle(_ call: InboundCall) async throws(CallFailure) -> ByteBuffer {
+    func handle(_ call: InboundCall, reply: @escaping @Sendable (Result<ByteBuffer, CallFailure>) -> Void) {
         let request: SlotCall
         do {
             request = try SlotCall(decoding: call.body)
         } catch {
-            return SlotReply.refused("the call cannot be decoded: \(error)").encoded()
+            return reply(.success(SlotReply.refused("the call cannot be decoded: \(error)").encoded()))
         }
-        guard let node = node() else { return SlotReply.unavailable("the guild role is starting").encoded() }
-        return await withSpan(request.kind.spanName, ofKind: .server) { span in
-            let reply = await node.perform(request, deadline: call.deadline)
-            if case .done = reply {} else { span.setStatus(SpanStatus(code: .error)) }
-            return reply.encoded()
+        guard let node = node() else {
+            return reply(.success(SlotReply.unavailable("the guild role is starting").encoded()))
+        }
+        let span = startSpan(request.kind.spanName, context: call.context, ofKind: .server)
+        node.perform(request, deadline: call.deadline) { answer in
+            if case .done = answer {} else { span.setStatus(SpanStatus(code: .error)) }
+            span.end()
+            reply(.success(answer.encoded()))
         }
     }
 }

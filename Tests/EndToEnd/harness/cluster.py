@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -108,14 +109,14 @@ class Cluster:
         return self.guildctl.json("guild", "where", str(entity))["primary"]
 
     async def until_ready(self, limit=60):
-        """Waits until all processes that the supervisor runs are registered, and the router is ready."""
+        """Waits until all processes that the supervisor runs are registered and say that they are ready."""
         return await until(self._is_ready, limit, "the cluster to be ready")
 
     def _is_ready(self):
         status = self.guildctl.run("cluster", "status", "--json", check=False)
         if status.returncode != 0:
             return False
-        registered = {node["pid"] for node in json.loads(status.stdout)["nodes"]}
+        registered = {node["pid"] for node in json.loads(status.stdout)["nodes"] if says_ready(node)}
         processes = self.file["processes"]
         wanted = 1 + int(self.options[1]) + int(self.options[3])
         return len(processes) == wanted and all(process["pid"] in registered for process in processes)
@@ -147,6 +148,15 @@ class Cluster:
         for process in processes:
             assert not is_alive(process["pid"], self.data), f"{process['name']} outlived its supervisor"
         return code
+
+
+def says_ready(node):
+    """What the process itself says at its health port."""
+    try:
+        with urllib.request.urlopen(f"http://{node['host']}:{node['health_port']}/health/ready", timeout=2) as response:
+            return response.status == 200
+    except OSError:
+        return False
 
 
 def is_alive(pid, data):

@@ -3,6 +3,7 @@
 The library stays as it came from PyPI; it only gets another base URL. WebSockets do not come through here.
 """
 
+import asyncio
 import json
 
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, web
@@ -21,6 +22,13 @@ class RecordingProxy:
         # (method, path, status) of what went through, for the tests to look at.
         self.seen = []
         self.faults = []
+        self.under_way = 0
+
+    async def idle(self, limit=20):
+        """Waits until every request that came has its answer."""
+        async with asyncio.timeout(limit):
+            while self.under_way:
+                await asyncio.sleep(0.02)
 
     async def __aenter__(self):
         self.session = ClientSession(
@@ -41,6 +49,13 @@ class RecordingProxy:
         await self.session.close()
 
     async def _forward(self, request):
+        self.under_way += 1
+        try:
+            return await self._answer(request)
+        finally:
+            self.under_way -= 1
+
+    async def _answer(self, request):
         body = await request.read()
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP]
         async with self.session.request(

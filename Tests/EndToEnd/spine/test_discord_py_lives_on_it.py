@@ -1,6 +1,7 @@
 """discord.py 2.7.1 as it comes from PyPI; only its two base URLs are set (README.md)."""
 
 import asyncio
+import sys
 
 import discord
 import pytest_asyncio
@@ -12,6 +13,39 @@ from harness.recording_proxy import RecordingProxy
 from harness.world import Human, bucket, write
 
 
+@commands.command()
+async def ping(context):
+    await context.reply("pong")
+
+
+@commands.command()
+async def embed(context):
+    shown = discord.Embed(title="A title", description="some words", color=discord.Color.blue())
+    shown.add_field(name="guild", value=context.guild.name)
+    await context.send(embed=shown)
+
+
+@commands.command()
+async def draft(context):
+    message = await context.send("a draft")
+    await message.edit(content="the final text")
+
+
+@commands.command()
+async def regret(context):
+    message = await context.send("soon gone")
+    await message.delete()
+
+
+@commands.command()
+async def count(context):
+    forwards = [message.id async for message in context.channel.history(limit=None, oldest_first=True)]
+    backwards = [message.id async for message in context.channel.history(limit=None)]
+    assert forwards == backwards[::-1]
+    context.bot.counted = forwards
+    await context.send(f"{len(forwards)} messages")
+
+
 class Companion(commands.Bot):
     """The bot of a user: a few commands, and a memory of what it was told."""
 
@@ -20,39 +54,8 @@ class Companion(commands.Bot):
         self.heard, self.edited, self.deleted = [], [], []
         self.resumes = 0
         self.failures = []
-        self.add_command(commands.Command(self.ping, name="ping"))
-        self.add_command(commands.Command(self.embed, name="embed"))
-        self.add_command(commands.Command(self.draft, name="draft"))
-        self.add_command(commands.Command(self.regret, name="regret"))
-        self.add_command(commands.Command(self.count, name="count"))
-
-    @staticmethod
-    async def ping(context):
-        await context.reply("pong")
-
-    @staticmethod
-    async def embed(context):
-        embed = discord.Embed(title="A title", description="some words", color=discord.Color.blue())
-        embed.add_field(name="guild", value=context.guild.name)
-        await context.send(embed=embed)
-
-    @staticmethod
-    async def draft(context):
-        message = await context.send("a draft")
-        await message.edit(content="the final text")
-
-    @staticmethod
-    async def regret(context):
-        message = await context.send("soon gone")
-        await message.delete()
-
-    @staticmethod
-    async def count(context):
-        forwards = [message.id async for message in context.channel.history(limit=None, oldest_first=True)]
-        backwards = [message.id async for message in context.channel.history(limit=None)]
-        assert forwards == backwards[::-1]
-        context.bot.counted = forwards
-        await context.send(f"{len(forwards)} messages")
+        for command in (ping, embed, draft, regret, count):
+            self.add_command(command)
 
     async def on_message(self, message):
         if message.author.id != self.user.id:
@@ -72,8 +75,6 @@ class Companion(commands.Bot):
         self.failures.append(error)
 
     async def on_error(self, event, *_):
-        import sys
-
         self.failures.append((event, sys.exc_info()[1]))
 
 
@@ -94,6 +95,7 @@ async def life(world, conformance, monkeypatch):
                     running.result()
                 await asyncio.sleep(0.02)
         yield companion, human, rest, line, running
+        await rest.idle()
         await companion.close()
         await asyncio.wait({running}, timeout=20)
     await human.session.close()

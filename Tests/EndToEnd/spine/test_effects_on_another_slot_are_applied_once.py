@@ -5,25 +5,36 @@ import os
 import signal
 
 import pytest
+import pytest_asyncio
 
 from harness.cluster import until
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def crowd(own_cluster_of_module, people_of_module):
+    """An owner on one guild node, and users on another."""
+    cluster, people = own_cluster_of_module, people_of_module
+    owner, *users = await asyncio.gather(users_on("guild-1", 1, cluster, people), users_on("guild-2", 4, cluster, people))
+    return owner[0], users[0]
+
+
 @pytest.fixture
-async def parted(own_cluster, people_of):
-    """A guild and users whose slots lie on two different guild nodes."""
-    cluster = own_cluster(guild_nodes=2, gateway_nodes=1)
-    people = people_of(cluster)
-    owner = await people.user("owner")
-    guild = await people.guild(owner, on="guild-1")
-    channel = await people.channel(owner, guild)
+async def parted(own_cluster_of_module, people_of_module, crowd):
+    """A new guild on the owner's node, with an invite for the users of the other."""
+    owner, users = crowd
+    guild = await people_of_module.guild(owner, on="guild-1")
+    channel = await people_of_module.channel(owner, guild)
     invite = (await owner.rest.post(f"/channels/{channel['id']}/invites", {})).json["code"]
-    users = []
-    while len(users) < 8:
-        user = await people.user("member")
-        if cluster.where(user.id) == "guild-2":
-            users.append(user)
-    return cluster, owner, guild, invite, users
+    return own_cluster_of_module, owner, guild, invite, users
+
+
+async def users_on(node, count, cluster, people):
+    found = []
+    while len(found) < count:
+        user = await people.user()
+        if cluster.where(user.id) == node:
+            found.append(user)
+    return found
 
 
 async def times_listed(user, guild):

@@ -86,6 +86,7 @@ async def life(world, conformance):
                 await companion.bot.start(check_for_updates=False)
             await until(lambda: companion.available >= {guild["id"] for guild in world.guilds.values()})
             yield companion, human, rest, line
+            await rest.idle()
             await companion.bot.close()
     await human.session.close()
     assert rest.faults == []

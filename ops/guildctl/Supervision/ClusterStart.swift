@@ -50,14 +50,15 @@ struct ClusterStart {
             if let failure = await supervisor.hopeless { throw failure }
             do {
                 let cluster = try await client.cluster()
-                let registered = Set(try await client.nodes().map(\.pid))
+                let nodes = try await client.nodes()
                 let running = await supervisor.processes
-                let missing = running.filter { !registered.contains($0.pid) }.map(\.name)
+                var missing: [String] = []
+                for process in running where !(await isReady(process, among: nodes)) { missing.append(process.name) }
                 if cluster.isReady && missing.isEmpty && running.count == count { return }
                 lastReason =
                     missing.isEmpty
                     ? "the router waits for: \((cluster.waitingFor ?? ["all processes"]).joined(separator: "; "))"
-                    : "not registered yet: \(missing.joined(separator: ", "))"
+                    : "not ready yet: \(missing.joined(separator: ", "))"
             } catch AdminFailure.refused(let status, let message) where status != 503 {
                 throw Failure(description: "the router refused the supervisor's request (\(status)): \(message)")
             } catch {
@@ -66,6 +67,14 @@ struct ClusterStart {
             try await Task.sleep(for: .milliseconds(100))
         }
         throw Failure(description: "not ready after \(limit.components.seconds) s: \(lastReason)")
+    }
+
+    /// Whether the process is registered in its role (another may have had its name) and says itself that it is ready.
+    private func isReady(_ process: ClusterFile.Process, among nodes: [NodesAnswer.Node]) async -> Bool {
+        guard let node = nodes.first(where: { $0.pid == process.pid && $0.roles.contains(process.role) }) else {
+            return false
+        }
+        return await HealthProbe(host: node.host, port: node.healthPort).isReady()
     }
 
     private func createOwner(_ client: AdminClient) async throws -> ClusterFile.Owner {

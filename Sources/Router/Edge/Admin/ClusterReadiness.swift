@@ -5,16 +5,17 @@ import Routing
 /// Whether the cluster can serve clients, as this router sees it.
 public struct ClusterReadiness: Sendable {
     public var assigned: Int
-    /// Rows whose primary is registered.
+    /// Rows whose primary is registered as a guild node.
     public var primaryRegistered: Int
-    /// Rows whose in-sync set has a node that is not registered.
+    /// Rows whose in-sync set has a node that is not registered as a guild node.
     public var underReplicated: Int
     public var nodesByRole: [NodeRecord.Role: Int]
 
     public init(view: any ClusterView) {
         let rows = view.rows
         let nodes = view.nodes
-        let names = Set(nodes.map(\.id))
+        // A process registers before its stores are open; it has its roles from when it can serve them.
+        let names = Set(nodes.filter { $0.roles.contains(.guild) }.map(\.id))
         assigned = rows.count
         primaryRegistered = rows.count { names.contains($0.primary) }
         underReplicated = rows.count { !$0.inSync.allSatisfy(names.contains) }

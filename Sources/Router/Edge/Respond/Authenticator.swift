@@ -29,9 +29,9 @@ struct Authenticator {
     /// How many tokens are remembered.
     var count: Int { young.count + old.count }
 
-    /// The text of a token in an `Authorization` header, and whether it must be a bot's: those come with `Bot` before
-    /// them, people's with `Bearer` or bare (Discord API, "Reference", Authentication).
-    static func token(in header: String) -> (text: Substring, isBots: Bool) {
+    /// The text of a token in an `Authorization` header, and whether it says to be a bot's: `Bot` stands before a bot's
+    /// token, nothing or `Bearer` before a user's.
+    static func token(in header: String) -> (text: Substring, isBot: Bool) {
         if header.hasPrefix("Bot ") { return (header.dropFirst(4), true) }
         return (header.hasPrefix("Bearer ") ? header.dropFirst(7) : header[...], false)
     }
@@ -66,7 +66,7 @@ extension Responder {
         else { throw .unauthorized }
         let token = Authenticator.token(in: header)
         let actor = try await authenticate(token.text, deadline: request.deadline)
-        guard actor.profile.isBot == token.isBots else { throw .unauthorized }
+        guard actor.profile.isBot == token.isBot else { throw .unauthorized }
         return actor
     }
 
