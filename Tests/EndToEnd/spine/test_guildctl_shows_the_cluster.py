@@ -86,7 +86,7 @@ def test_the_configuration_is_checked_without_starting(cluster, tmp_path):
         good = cluster.data / "config" / f"{name}.yaml"
         assert subprocess.run([program, "--config", good, "--check-config"], timeout=30).returncode == 0
         bad = tmp_path / f"{name}.yaml"
-        bad.write_text(good.read_text() + "listen.prot: 1\n")
+        bad.write_text(good.read_text() + "listen.pot: 1\n")
         done = subprocess.run([program, "--config", bad, "--check-config"], capture_output=True, text=True, timeout=30)
         assert done.returncode == 78 and "listen.port" in done.stdout + done.stderr
 
