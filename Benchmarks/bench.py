@@ -3,11 +3,15 @@
 import argparse
 import json
 import pathlib
-import sys
 import tempfile
 
-from cluster import Cluster
-from measures import MEASURES
+from cluster import Cluster, say
+from fanout import compressed, deliveries
+from rest import pages, posts
+from rows import print_table
+
+# Each takes a cluster and a folder, and yields rows; its rounds are interleaved with its peer's.
+MEASURES = {"posts": posts, "pages": pages, "deliveries": deliveries, "compressed": compressed}
 
 
 def main():
@@ -22,32 +26,14 @@ def main():
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(MEASURES)}")
     rows = []
     for name in options.names or MEASURES:
-        print(f"measuring {name} …", file=sys.stderr, flush=True)
+        say(f"measuring {name} …")
         with tempfile.TemporaryDirectory(prefix="guildhall-bench-") as folder:
-            cluster = Cluster(pathlib.Path(folder))
-            try:
+            with Cluster(pathlib.Path(folder)) as cluster:
                 rows += MEASURES[name](cluster, pathlib.Path(folder))
-            finally:
-                cluster.stop()
     if options.json:
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
         print_table(rows)
-
-
-def print_table(rows):
-    def number(value):
-        if value is None:
-            return "–"
-        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-    heads = ("what", "value", "unit", "better", "peer", "peer's value", "ratio", "spread")
-    lines = [heads] + [
-        (row["name"], number(row["value"]), row["unit"], row["better"], row["peer"] or "–", number(row["peer_value"]),
-         number(row["ratio"]), f"{row['spread']:.0%}") for row in rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
 
 
 if __name__ == "__main__":

@@ -1,24 +1,42 @@
 """A cluster of release-built processes for the benchmarks, and what they ask of it."""
 
+import concurrent.futures
 import http.client
 import json
 import os
 import pathlib
+import re
 import subprocess
+import sys
+import threading
 import time
 import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ATTEMPT_SECONDS = 30
+CONCURRENT_CREATIONS = 16
 
 
 class Cluster:
-    """Starts a cluster with `scripts/run --detach` in a folder, and stops it."""
+    """Starts a cluster with `scripts/run --detach` in a folder, and stops it at the end of a `with` statement."""
 
-    def __init__(self, folder, gateway_nodes=1, guild_nodes=3):
+    def __init__(self, folder):
         self.data = folder / "data"
+
+    def __enter__(self):
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def _start(self, gateway_nodes=1, guild_nodes=3):
         subprocess.run(
-            [str(ROOT / "scripts/run"), "--detach", "--port", "0", "--data", str(self.data),
+            [str(ROOT / "scripts/run"), "--detach", "--port", "0", "--data", str(self.data), "--log-level", "warning",
              "--guild-nodes", str(guild_nodes), "--gateway-nodes", str(gateway_nodes)],
             check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         facts = json.loads((self.data / "cluster.json").read_text())
@@ -28,24 +46,52 @@ class Cluster:
         self.processes = facts["processes"]
         address = urllib.parse.urlsplit(self.url)
         self.host, self.port = address.hostname, address.port
-        self._connection = http.client.HTTPConnection(self.host, self.port, timeout=ATTEMPT_SECONDS)
+        self._connections = threading.local()
+        self._health_ports = {
+            role: [node["health_port"] for node in self.admin("GET", "/nodes")["nodes"] if role in node["roles"]]
+            for role in ("router", "guild", "gateway")}
 
     def stop(self):
         subprocess.run([str(ROOT / "scripts/run"), "stop", "--data", str(self.data)], check=False,
                        stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
 
+    def complaints(self):
+        """What its processes have logged: warnings and errors."""
+        return "".join(pathlib.Path(process["log"]).read_text() for process in self.processes)
+
     def pids(self, role):
         return [process["pid"] for process in self.processes if process["role"] == role]
 
+    def cpu_seconds(self, role):
+        return sum(cpu_seconds(pid) for pid in self.pids(role))
+
+    def metric(self, role, name):
+        """The sum of a metric over the processes of a role and its labels."""
+        total = 0.0
+        for port in self._health_ports[role]:
+            connection = http.client.HTTPConnection(self.host, port, timeout=ATTEMPT_SECONDS)
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+            connection.close()
+            values = re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.M)
+            if not values:
+                raise RuntimeError(f"the {role} at port {port} has no metric {name}")
+            total += sum(map(float, values))
+        return total
+
     def ask(self, method, path, body=None, authorization=None):
-        """One request; its decoded JSON. Raises on anything but 2xx."""
+        """One request; its decoded JSON. Raises on anything but 2xx. May be called by many threads."""
+        connection = getattr(self._connections, "of_thread", None)
+        if connection is None:
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=ATTEMPT_SECONDS)
+            self._connections.of_thread = connection
         headers = {"Authorization": authorization or self.owner_token}
         data = None
         if body is not None:
             data = json.dumps(body)
             headers["Content-Type"] = "application/json"
-        self._connection.request(method, path, body=data, headers=headers)
-        response = self._connection.getresponse()
+        connection.request(method, path, body=data, headers=headers)
+        response = connection.getresponse()
         text = response.read()
         if response.status // 100 != 2:
             raise RuntimeError(f"{method} {path}: {response.status} {text[:300]!r}")
@@ -64,14 +110,32 @@ class Cluster:
                for i in range(channels)]
         return guild["id"], ids
 
+    def channels_on_every_node(self, guilds, channels):
+        """Ids of new text channels: that many in each of that many guilds on each guild node.
+
+        Guilds fall on nodes by chance, and how many share a node's log decides on the size of its batches.
+        """
+        primaries = {shard["slot"]: shard["primary"] for shard in self.admin("GET", "/shards")["shards"]}
+        wanted = {node: guilds for node in set(primaries.values())}
+        ids = []
+        while any(wanted.values()):
+            guild = self.api("POST", "/guilds", {"name": "bench"})
+            node = primaries[int(guild["id"]) >> 12 & 0x3ff]
+            if wanted[node]:
+                wanted[node] -= 1
+                ids += [self.api("POST", f"/guilds/{guild['id']}/channels", {"name": f"c{i}", "type": 0})["id"]
+                        for i in range(channels)]
+        return ids
+
     def bots_in(self, guild, count):
         """Tokens of that many new bots, each a member of the guild."""
-        tokens = []
-        for number in range(count):
+        def make(number):
             bot = self.admin("POST", "/bots", {"name": f"bench{number}-{os.getpid()}"})
             self.admin("PUT", f"/guilds/{guild}/bots/{bot['id']}", {})
-            tokens.append(bot["token"])
-        return tokens
+            return bot["token"]
+
+        with concurrent.futures.ThreadPoolExecutor(CONCURRENT_CREATIONS) as threads:
+            return list(threads.map(make, range(count)))
 
 
 def cpu_seconds(pid):
@@ -84,3 +148,7 @@ def resident_bytes(pid):
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     raise RuntimeError(f"process {pid} is gone")
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)

@@ -6,7 +6,7 @@ import subprocess
 from cluster import ROOT
 
 FOLDER = ROOT / ".build-bench"
-LIBRARIES = {"rocksdb_limit": ["-lrocksdb"]}
+LIBRARIES = {"rocksdb_limit": ["-lrocksdb"], "swarm": ["-lz"]}
 
 
 def built(name):

@@ -69,15 +69,17 @@ static void write_batches(const char *folder, size_t bytes, int batch_rows, doub
     rocksdb_writeoptions_t *options = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(options, 1);
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
-    char key[24], *value = malloc(bytes);
+    // As in a guild node's log: two bytes of slot, eight of index.
+    char key[10], *value = malloc(bytes);
     fill_text(value, bytes);
     uint64_t rows = 0;
     double began = now_seconds(), ended;
     do {
         for (int i = 0; i < batch_rows; i++) {
-            write_integer(key, next_random() % 1024);
-            write_integer(key + 8, rows);
-            write_integer(key + 16, rows++);
+            uint64_t slot = next_random() % 1024;
+            key[0] = (char)(slot >> 8);
+            key[1] = (char)slot;
+            write_integer(key + 2, rows++);
             rocksdb_writebatch_put(batch, key, sizeof key, value, bytes);
         }
         rocksdb_write(store, options, batch, &failure);

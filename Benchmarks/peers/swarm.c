@@ -3,11 +3,13 @@
 // usage: swarm HOST PORT PATH SESSIONS [TOKENS]
 //
 // With TOKENS (a file, one token a line, used in turn) every session is a gateway session: it identifies, waits for
-// READY and GUILD_CREATE, sends heartbeats, and only MESSAGE_CREATE events count. Without, every text frame counts.
+// READY and GUILD_CREATE, sends heartbeats, and only MESSAGE_CREATE events count. Where PATH asks for
+// `compress=zlib-stream`, every session inflates its own stream. Without TOKENS, every text frame counts.
 // Prints "ready SESSIONS" when all are up. Then reads commands from standard input:
-//   expect K   the next K events at every session; prints "waiting" at once, then for each event
-//              "event ORDINAL NANOSECONDS", the CLOCK_MONOTONIC time of its receipt by the last session, and "done".
-//   quit
+//   expect K    the next K events at every session; prints "waiting" at once, then for each event
+//               "event ORDINAL NANOSECONDS", the CLOCK_MONOTONIC time of its receipt by the last session, and
+//               "done BYTES", the mean size of an event's frame as it came, header included.
+//   heartbeat   every session sends one with its last sequence number; prints "done" when all are acknowledged.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,6 +26,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include <zlib.h>
 
 enum { input_limit = 1 << 22, events_per_wait = 1024, heartbeat_seconds = 30, stall_seconds = 60 };
 
@@ -33,17 +36,21 @@ struct session {
     uint8_t *input;
     size_t length, capacity;
     uint32_t received;  // events of the current wait
+    long sequence;      // `s` of the last dispatch
+    z_stream *inflater;
 };
 
 static struct session *sessions;
 static int session_count, poller, upgraded_count, ready_count;
-static int is_gateway;
+static int is_gateway, is_compressed;
+static uint64_t unacknowledged;         // heartbeats without their answer
 static char **tokens;
 static int token_count;
 static uint32_t expected;           // events of the current wait; 0 when idle
 static uint32_t *arrivals;          // sessions that have received the event, by ordinal
 static uint64_t *last_arrival;      // when the last of them did
 static uint64_t outstanding;        // receipts that the current wait still lacks
+static uint64_t event_bytes;        // of the current wait's frames
 
 static void fail(const char *what) {
     perror(what);
@@ -86,7 +93,14 @@ static void identify(struct session *session) {
     send_text(session, text);
 }
 
-static void count_event(struct session *session) {
+static void heartbeat(struct session *session) {
+    char text[64];
+    snprintf(text, sizeof text, "{\"op\":1,\"d\":%ld}", session->sequence);
+    send_text(session, text);
+    unacknowledged++;
+}
+
+static void count_event(struct session *session, size_t frame_bytes) {
     if (session->received >= expected) {
         fprintf(stderr, "an event that was not expected\n");
         exit(1);
@@ -94,20 +108,22 @@ static void count_event(struct session *session) {
     uint32_t ordinal = session->received++;
     if (++arrivals[ordinal] == (uint32_t)session_count) last_arrival[ordinal] = now_nanoseconds();
     outstanding--;
+    event_bytes += frame_bytes;
 }
 
 static int contains(const uint8_t *text, size_t length, const char *what) {
     return memmem(text, length, what, strlen(what)) != NULL;
 }
 
-static void receive_text(struct session *session, const uint8_t *text, size_t length) {
+static void receive_payload(struct session *session, const uint8_t *text, size_t length, size_t frame_bytes) {
     if (!is_gateway) {
-        count_event(session);
+        count_event(session, frame_bytes);
         return;
     }
     size_t head = length < 120 ? length : 120;
+    if (head > 5 && !memcmp(text, "{\"s\":", 5)) session->sequence = strtol((const char *)text + 5, NULL, 10);
     if (contains(text, head, "\"MESSAGE_CREATE\"")) {
-        count_event(session);
+        count_event(session, frame_bytes);
     } else if (contains(text, head, "\"READY\"")) {
         session->is_ready = 1;
     } else if (contains(text, head, "\"GUILD_CREATE\"")) {
@@ -115,9 +131,31 @@ static void receive_text(struct session *session, const uint8_t *text, size_t le
             session->has_guild = 1;
             ready_count++;
         }
+    } else if (contains(text, head, "\"op\":11")) {
+        unacknowledged--;
     } else if (contains(text, head, "\"op\":10")) {
         identify(session);
     }
+}
+
+// A message of the session's zlib stream; one ends with each frame.
+static void receive_compressed(struct session *session, const uint8_t *bytes, size_t length, size_t frame_bytes) {
+    static uint8_t plain[input_limit];
+    if (!session->inflater) {
+        session->inflater = calloc(1, sizeof *session->inflater);
+        if (inflateInit(session->inflater) != Z_OK) fail("inflateInit");
+    }
+    z_stream *stream = session->inflater;
+    stream->next_in = (uint8_t *)bytes;
+    stream->avail_in = (uint32_t)length;
+    stream->next_out = plain;
+    stream->avail_out = sizeof plain;
+    int result = inflate(stream, Z_SYNC_FLUSH);
+    if (result != Z_OK || stream->avail_in || !stream->avail_out) {
+        fprintf(stderr, "a stream cannot be inflated: %d %s\n", result, stream->msg ? stream->msg : "");
+        exit(1);
+    }
+    receive_payload(session, plain, sizeof plain - stream->avail_out, frame_bytes);
 }
 
 // Consumes all whole frames of the input.
@@ -151,7 +189,9 @@ static void consume(struct session *session) {
         if (session->length - at < head + length) break;
         int opcode = frame[0] & 15;
         if (opcode == 1) {
-            receive_text(session, frame + head, length);
+            receive_payload(session, frame + head, length, head + length);
+        } else if (opcode == 2 && is_compressed) {
+            receive_compressed(session, frame + head, length, head + length);
         } else if (opcode == 8) {
             fprintf(stderr, "closed by the server: %d %.*s\n", length >= 2 ? frame[head] << 8 | frame[head + 1] : 0,
                     length > 2 ? (int)length - 2 : 0, frame + head + 2);
@@ -202,7 +242,7 @@ static void heartbeat_when_due(void) {
     if (!is_gateway || now < next) return;
     if (next)
         for (int i = 0; i < session_count; i++)
-            if (sessions[i].is_ready) send_text(&sessions[i], "{\"op\":1,\"d\":null}");
+            if (sessions[i].is_ready) heartbeat(&sessions[i]);
     next = now + heartbeat_seconds * 1000000000ull;
 }
 
@@ -237,27 +277,33 @@ static void open_sessions(const char *host, int port, const char *path) {
     }
 }
 
+// Pumps until `*what` is 0.
+static void pump_until_none(uint64_t *what, const char *name) {
+    uint64_t progressed = now_nanoseconds(), before = *what;
+    while (*what > 0) {
+        pump(100);
+        heartbeat_when_due();
+        if (*what != before) {
+            before = *what;
+            progressed = now_nanoseconds();
+        } else if (now_nanoseconds() - progressed > stall_seconds * 1000000000ull) {
+            fprintf(stderr, "%lu %s are missing\n", (unsigned long)*what, name);
+            exit(1);
+        }
+    }
+}
+
 static void expect(uint32_t count) {
     expected = count;
     arrivals = calloc(count, sizeof *arrivals);
     last_arrival = calloc(count, sizeof *last_arrival);
     outstanding = (uint64_t)count * (uint64_t)session_count;
+    event_bytes = 0;
     for (int i = 0; i < session_count; i++) sessions[i].received = 0;
     printf("waiting\n");
-    uint64_t progressed = now_nanoseconds(), before = outstanding;
-    while (outstanding > 0) {
-        pump(100);
-        heartbeat_when_due();
-        if (outstanding != before) {
-            before = outstanding;
-            progressed = now_nanoseconds();
-        } else if (now_nanoseconds() - progressed > stall_seconds * 1000000000ull) {
-            fprintf(stderr, "%lu receipts are missing\n", (unsigned long)outstanding);
-            exit(1);
-        }
-    }
+    pump_until_none(&outstanding, "receipts");
     for (uint32_t i = 0; i < count; i++) printf("event %u %lu\n", i, (unsigned long)last_arrival[i]);
-    printf("done\n");
+    printf("done %lu\n", (unsigned long)(event_bytes / count / (uint64_t)session_count));
     free(arrivals);
     free(last_arrival);
     expected = 0;
@@ -289,6 +335,7 @@ int main(int count, char **arguments) {
     setrlimit(RLIMIT_NOFILE, &limit);
     session_count = atoi(arguments[4]);
     is_gateway = count > 5;
+    is_compressed = strstr(arguments[3], "compress=zlib-stream") != NULL;
     if (is_gateway) read_tokens(arguments[5]);
     sessions = calloc((size_t)session_count, sizeof *sessions);
     poller = epoll_create1(0);
@@ -309,7 +356,11 @@ int main(int count, char **arguments) {
             length = 0;
             uint32_t events;
             if (sscanf(line, "expect %u", &events) == 1) expect(events);
-            else if (!strncmp(line, "quit", 4)) return 0;
+            else if (!strncmp(line, "heartbeat", 9)) {
+                for (int i = 0; i < session_count; i++) heartbeat(&sessions[i]);
+                pump_until_none(&unacknowledged, "acknowledgements");
+                printf("done\n");
+            }
         }
         pump(20);
         heartbeat_when_due();

@@ -1,5 +1,6 @@
 import Identity
 import NIOCore
+import NIOPosix
 import Slots
 import Storage
 import Testing
@@ -24,6 +25,22 @@ import Wire
         #expect(try await node.counter("a") == 800)
         #expect(try await node.text("count_messages") == "800")
         await node.close()
+    }
+
+    @Test func slotsOnTheProcessesEventLoopsLeaveThemRunning() async throws {
+        let folder = try TemporaryFolder()
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        for epoch in UInt64(1)...3 {
+            let node = try await TestNode(folder.path, epoch: epoch, eventLoops: group)
+            await withTaskGroup(of: Void.self) { tasks in
+                for _ in 0..<100 { tasks.addTask { _ = await node.perform("increment", ["name": "a"]) } }
+            }
+            #expect(try await node.counter("a") == Int(epoch) * 100)
+            await node.close()
+            let isRunning = try await group.next().submit { true }.get()
+            #expect(isRunning)
+        }
+        try await group.shutdownGracefully()
     }
 
     @Test func aCommandThatThrowsLeavesNothingBehind() async throws {

@@ -69,13 +69,14 @@ struct TestNode: Sendable {
 
     init(
         _ folder: String, epoch: UInt64 = 1, slots: [Slot] = [slot], limits: SlotLimits = SlotLimits(),
-        logger: Logger = TestNode.quiet
+        eventLoops: (any EventLoopGroup)? = nil, logger: Logger = TestNode.quiet
     ) async throws {
         var configuration = SlotNode.Configuration(
             node: TestNode.id, cluster: TestNode.cluster, folder: folder, services: TestService.registry,
             tokenSecret: TokenSecret(bytes: Array(repeating: 1, count: 32)), clock: clock, view: view, caller: caller,
             logger: logger)
         configuration.executors = 2
+        configuration.eventLoops = eventLoops
         configuration.limits = limits
         node = try await SlotNode.open(configuration)
         caller.node.withLock { [node] in $0 = node }

@@ -85,6 +85,24 @@ final class Durability: DurabilityObserver {
         #expect(sizes.count < 1000)
     }
 
+    @Test func reportsEntriesAndTheirBytesAndNoTrims() throws {
+        let folder = try TemporaryFolder()
+        let total = Mutex((entries: 0, bytes: 0))
+        let writer = LogWriter(
+            log: try LogStore(path: folder.path + "/log"),
+            report: { report in
+                total.withLock { $0 = ($0.entries + report.entries, $0.bytes + report.bytes) }
+            })
+        let durability = Durability()
+        let appends = (1...20).map { Self.append($0) }
+        writer.append(appends, observer: durability)
+        writer.trim(Self.slot, through: LogIndex(rawValue: 10))
+        #expect(durability.wait(Self.slot, 20))
+        writer.stop()
+        #expect(total.withLock { $0.entries } == 20)
+        #expect(total.withLock { $0.bytes } == appends.reduce(0) { $0 + $1.entry.readableBytes })
+    }
+
     @Test func aBatchIsBoundedAndTheQueueSaysWhenItIsFull() throws {
         let folder = try TemporaryFolder()
         var limits = StoreLimits()

@@ -1,3 +1,4 @@
+import Dispatch
 import NIOCore
 import Synchronization
 import Testing
@@ -12,6 +13,48 @@ import Wire
         } _: { loopback in
             let reply = try await loopback.call(.slot, "hello")
             #expect(reply == "client: hello")
+        }
+    }
+
+    @Test func aDirectHandlerAnswersWithoutATask() async throws {
+        try await Loopback.run {
+            $0.register(
+                .slot,
+                DirectHandler { call, reply in
+                    switch String(buffer: call.body) {
+                    case "later": DispatchQueue.global().async { reply(.success(ByteBuffer(string: "then"))) }
+                    case "never": reply(.failure(.refused("no")))
+                    case let body: reply(.success(ByteBuffer(string: body)))
+                    }
+                })
+        } _: { loopback in
+            let now = try await loopback.call(.slot, "now")
+            #expect(now == "now")
+            let later = try await loopback.call(.slot, "later")
+            #expect(later == "then")
+            await #expect(throws: CallFailure.refused("no")) { _ = try await loopback.call(.slot, "never") }
+        }
+    }
+
+    @Test func aDirectHandlersReplyAfterTheDeadlineIsDropped() async throws {
+        let late = Mutex<(@Sendable (Result<ByteBuffer, CallFailure>) -> Void)?>(nil)
+        try await Loopback.run {
+            $0.register(
+                .slot,
+                DirectHandler { call, reply in
+                    guard String(buffer: call.body) == "late" else { return reply(.success(call.body)) }
+                    late.withLock { $0 = reply }
+                })
+        } _: { loopback in
+            let first = try await loopback.call(.slot, "first")
+            #expect(first == "first")
+            await #expect(throws: CallFailure.deadlineExceeded) {
+                _ = try await loopback.call(.slot, "late", within: .seconds(1))
+            }
+            let reply = try #require(late.withLock { $0 })
+            reply(.success(ByteBuffer(string: "too late")))
+            let next = try await loopback.call(.slot, "next")
+            #expect(next == "next")
         }
     }
 

@@ -95,6 +95,15 @@ struct Handler: CallHandler {
     func handle(_ call: InboundCall) async throws(CallFailure) -> ByteBuffer { try await body(call) }
 }
 
+/// A direct handler made of a closure.
+struct DirectHandler: DirectCallHandler {
+    typealias Reply = @Sendable (Result<ByteBuffer, CallFailure>) -> Void
+    let body: @Sendable (InboundCall, @escaping Reply) -> Void
+
+    init(_ body: @escaping @Sendable (InboundCall, @escaping Reply) -> Void) { self.body = body }
+    func handle(_ call: InboundCall, reply: @escaping Reply) { body(call, reply) }
+}
+
 /// A gate that waiters pass once it is opened.
 final class Gate: Sendable {
     private let stream: AsyncStream<Void>

@@ -16,11 +16,14 @@ public struct NodeServices: Sendable {
     public var view: any ClusterView
     public var slots: any SlotCaller
     public var client: any CallClient
+    /// The event loops of the process's transport, for work that calls bring; a role without them makes its own.
+    public var eventLoops: (any EventLoopGroup)?
     public var logger: Logger
 
     public init(
         node: NodeID, cluster: ClusterID, tokenSecret: TokenSecret, clock: WallClock, coordinator: any Coordinator,
-        view: any ClusterView, slots: any SlotCaller, client: any CallClient, logger: Logger
+        view: any ClusterView, slots: any SlotCaller, client: any CallClient,
+        eventLoops: (any EventLoopGroup)? = nil, logger: Logger
     ) {
         self.node = node
         self.cluster = cluster
@@ -30,6 +33,7 @@ public struct NodeServices: Sendable {
         self.view = view
         self.slots = slots
         self.client = client
+        self.eventLoops = eventLoops
         self.logger = logger
     }
 }

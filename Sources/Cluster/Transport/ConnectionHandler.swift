@@ -274,6 +274,12 @@ final class ConnectionHandler: ChannelInboundHandler {
         let call = InboundCall(
             method: method, body: body, peer: peer, deadline: deadline, context: TraceContext.extract(head.trace))
         let (mailbox, metrics) = (mailbox, metrics)
+        if let direct = handler as? any DirectCallHandler {
+            return direct.handle(call) {
+                metrics.ended(method, $0)
+                mailbox.post(.reply(id, $0))
+            }
+        }
         tasks[id] = Task {
             let result: Result<ByteBuffer, CallFailure> = await ServiceContext.withValue(call.context) {
                 do throws(CallFailure) {

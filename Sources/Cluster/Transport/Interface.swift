@@ -89,6 +89,24 @@ public protocol CallHandler: Sendable {
     func handle(_ call: InboundCall) async throws(CallFailure) -> ByteBuffer
 }
 
+/// Serves calls of one method without a task for each: for calls so short that a task and its way over threads would
+/// be most of their cost. A caller that cancels or disconnects is not told of; its reply is dropped.
+public protocol DirectCallHandler: CallHandler {
+    /// Called on the connection's event loop; it must not block.
+    ///
+    /// - Parameter reply: to be called once, from any thread.
+    func handle(_ call: InboundCall, reply: @escaping @Sendable (Result<ByteBuffer, CallFailure>) -> Void)
+}
+
+extension DirectCallHandler {
+    public func handle(_ call: InboundCall) async throws(CallFailure) -> ByteBuffer {
+        let result = await withCheckedContinuation { continuation in
+            handle(call) { continuation.resume(returning: $0) }
+        }
+        return try result.get()
+    }
+}
+
 /// Makes calls and opens streams to other nodes, over connections that it keeps.
 public protocol CallClient: Sendable {
     func call(

@@ -63,15 +63,20 @@ struct EventRing: Sendable {
         roots[root]?.bytes += kept.size
         bytes += kept.size
         order.append(Place(root: root, number: kept.number, time: time))
-        while let ring = roots[root], ring.kept.count > limits.ringEventsOfRoot || ring.bytes > limits.ringBytesOfRoot,
-            let oldest = ring.kept.first
-        {
-            remove(oldest, of: root)
-        }
+        while let oldest = oldestAboveLimits(of: root) { remove(oldest, of: root) }
         // Places whose event left its root's ring early still count as places: they go by age or here.
         while bytes > limits.ringBytesOfSlot || order.count > 4 * limits.ringEventsOfRoot, !order.isEmpty {
             removeOldest()
         }
+    }
+
+    /// The event that has to go, if any. The ring is only read here: a copy of it that were held while the event is
+    /// removed would make that removal copy the whole ring.
+    private func oldestAboveLimits(of root: RootEntity) -> Kept? {
+        guard let ring = roots[root],
+            ring.kept.count > limits.ringEventsOfRoot || ring.bytes > limits.ringBytesOfRoot
+        else { return nil }
+        return ring.kept.first
     }
 
     /// Forgets what is older than the ring's age.

@@ -55,11 +55,12 @@ public final class GuildRole: NodeRole {
 
     /// - Throws: ``StorageFailure`` when the folder cannot be this node's store.
     public func start(_ services: NodeServices, record: inout NodeRecord) async throws {
-        let node = try await SlotNode.open(
-            SlotNode.Configuration(
-                node: services.node, cluster: services.cluster, folder: folder, services: registry,
-                tokenSecret: services.tokenSecret, clock: services.clock, view: services.view,
-                caller: services.slots, logger: services.logger))
+        var configuration = SlotNode.Configuration(
+            node: services.node, cluster: services.cluster, folder: folder, services: registry,
+            tokenSecret: services.tokenSecret, clock: services.clock, view: services.view,
+            caller: services.slots, logger: services.logger)
+        configuration.eventLoops = services.eventLoops
+        let node = try await SlotNode.open(configuration)
         record.store = "\(node.store)"
         box.state.withLock {
             $0.node = node

@@ -23,6 +23,8 @@ final class SlotExecutor {
     /// Called with each slot that begins to serve.
     private let served: @Sendable (Slot) -> Void
     private var isDraining = false
+    /// The store is about to be let go of: nothing may touch it any more.
+    private var isClosed = false
 
     init(
         loop: any EventLoop, environment: SlotEnvironment, view: any ClusterView,
@@ -75,6 +77,7 @@ final class SlotExecutor {
         }
         slots = [:]
         relay = nil
+        isClosed = true
     }
 
     // MARK: Calls
@@ -148,6 +151,7 @@ final class SlotExecutor {
 
     /// Entries are on disk: applies what is committed by that, of all slots in one batch.
     fileprivate func durable(_ positions: [Slot: LogIndex]) {
+        guard !isClosed else { return }
         var committed: [(runtime: SlotRuntime, floors: [RootEntity: EventNumber])] = []
         let batch = environment.store.state.makeBatch()
         do throws(StorageFailure) {
@@ -166,8 +170,10 @@ final class SlotExecutor {
     // MARK: Time
 
     func schedule(in pause: Duration, _ body: @escaping () -> Void) {
-        let bound = NIOLoopBound(body, eventLoop: loop)
-        loop.scheduleTask(in: .nanoseconds(Int64(pause / .nanoseconds(1)))) { bound.value() }
+        let bound = NIOLoopBound((executor: self, body: body), eventLoop: loop)
+        loop.scheduleTask(in: .nanoseconds(Int64(pause / .nanoseconds(1)))) {
+            if !bound.value.executor.isClosed { bound.value.body() }
+        }
     }
 
     /// Forgets old events and reports sizes.

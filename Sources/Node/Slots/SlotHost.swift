@@ -27,10 +27,12 @@ actor SlotHost {
         return SlotHost(loop, bound)
     }
 
-    func perform(_ call: SlotCall, deadline: NIODeadline) async -> SlotReply {
-        await withCheckedContinuation { continuation in
-            bound.value.perform(call, deadline: deadline) { continuation.resume(returning: $0) }
-        }
+    /// - Parameter complete: called once, on the event loop.
+    nonisolated func perform(
+        _ call: SlotCall, deadline: NIODeadline, complete: @escaping @Sendable (SlotReply) -> Void
+    ) {
+        if loop.inEventLoop { return bound.value.perform(call, deadline: deadline, complete: complete) }
+        loop.execute { [bound] in bound.value.perform(call, deadline: deadline, complete: complete) }
     }
 
     func prepare(_ slot: Slot) { bound.value.prepare(slot) }

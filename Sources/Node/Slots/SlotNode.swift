@@ -25,8 +25,11 @@ public final class SlotNode: Sendable {
         public var caller: any SlotCaller
         public var limits = SlotLimits()
         public var storeLimits = StoreLimits()
-        /// Event loops that slots are spread over.
+        /// Event loops that slots are spread over, when they get their own.
         public var executors = System.coreCount
+        /// Event loops of the process that slots are spread over instead: a call that has come in on its slot's own
+        /// loop is carried out without a change of thread.
+        public var eventLoops: (any EventLoopGroup)?
         public var logger: Logger
         /// Ends the process when the store fails.
         public var fail: @Sendable (StorageFailure) -> Never = endProcess
@@ -49,7 +52,8 @@ public final class SlotNode: Sendable {
 
     private let environment: SlotEnvironment
     private let hosts: [SlotHost]
-    private let group: MultiThreadedEventLoopGroup
+    /// The slots' own event loops.
+    private let group: MultiThreadedEventLoopGroup?
     /// For recovery, trimming and flushing, which block.
     private let maintenance: NIOThreadPool
     private let keeper = Mutex<Task<Void, Never>?>(nil)
@@ -96,9 +100,12 @@ public final class SlotNode: Sendable {
             limits: limits, readers: BoundedPool(threads: limits.readerThreads, limit: limits.queuedReads),
             computers: BoundedPool(threads: limits.computeThreads, limit: limits.queuedComputations),
             caller: configuration.caller, metrics: metrics, logger: configuration.logger, fail: configuration.fail)
-        group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, configuration.executors))
+        let own =
+            configuration.eventLoops == nil
+            ? MultiThreadedEventLoopGroup(numberOfThreads: max(1, configuration.executors)) : nil
+        group = own
         var hosts: [SlotHost] = []
-        for loop in group.makeIterator() {
+        for loop in (configuration.eventLoops ?? own)?.makeIterator() ?? EventLoopIterator([]) {
             hosts.append(
                 try await SlotHost.make(
                     on: loop, environment: environment, view: configuration.view,
@@ -160,7 +167,18 @@ public final class SlotNode: Sendable {
 
     /// Serves one call.
     public func perform(_ call: SlotCall, deadline: NIODeadline) async -> SlotReply {
-        await host(call.slot).perform(call, deadline: deadline)
+        await withCheckedContinuation { continuation in
+            perform(call, deadline: deadline) { continuation.resume(returning: $0) }
+        }
+    }
+
+    /// Serves one call.
+    ///
+    /// - Parameter complete: called once, on the slot's event loop.
+    public func perform(
+        _ call: SlotCall, deadline: NIODeadline, complete: @escaping @Sendable (SlotReply) -> Void
+    ) {
+        host(call.slot).perform(call, deadline: deadline, complete: complete)
     }
 
     /// Takes gateways' event streams.
@@ -237,8 +255,9 @@ public final class SlotNode: Sendable {
         } catch {
             environment.logger.error("the state is not flushed", metadata: ["error": "\(error)"])
         }
-        try? await group.shutdownGracefully()
-        // Nothing that could touch the store runs any more.
+        // What the log writer has sent to the loops last has run when they answer; after that they touch no store.
+        for host in hosts { _ = await host.isIdle() }
+        try? await group?.shutdownGracefully()
         environment.store.close()
         try? await maintenance.shutdownGracefully()
     }

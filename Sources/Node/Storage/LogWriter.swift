@@ -30,6 +30,7 @@ public final class LogWriter: Sendable {
     /// What one synced write held, and how long it took.
     public struct BatchReport: Sendable {
         public var entries: Int
+        /// Of the encoded entries, without their keys.
         public var bytes: Int
         public var duration: Duration
     }

@@ -23,6 +23,7 @@ struct LogWriterLoop: Sendable {
     private func writeBatch(_ items: [LogQueue.Item], from start: Int) -> Int {
         let batch = log.makeBatch()
         var bytes = 0
+        var written = LogWriter.BatchReport(entries: 0, bytes: 0, duration: .zero)
         var end = start
         var news: [ObjectIdentifier: (observer: any DurabilityObserver, positions: [Slot: LogIndex])] = [:]
         while end < items.count, bytes < batchLimit {
@@ -32,6 +33,8 @@ struct LogWriterLoop: Sendable {
             switch item {
             case .append(let append, let observer):
                 batch.append(append.slot, append.index, append.entry)
+                written.entries += 1
+                written.bytes += append.entry.readableBytes
                 news[ObjectIdentifier(observer), default: (observer, [:])].positions[append.slot] = append.index
             case .trim(let slot, let index):
                 batch.trim(slot, through: index)
@@ -45,7 +48,8 @@ struct LogWriterLoop: Sendable {
             fail(error)
         }
         queue.written(bytes)
-        report(LogWriter.BatchReport(entries: end - start, bytes: bytes, duration: clock.now - began))
+        written.duration = clock.now - began
+        if written.entries > 0 { report(written) }
         for (observer, positions) in news.values { observer.durable(positions) }
         return end
     }

@@ -73,7 +73,7 @@ final class NodeProcess: Sendable {
         let member = try await ClusterMember.join(
             as: node, cluster: record, coordinator: coordinator, clock: clock, logger: Logger(label: "cluster"))
         do {
-            try await start(roles, member, client, record: &node)
+            try await start(roles, member, client, on: group, record: &node)
         } catch {
             await member.leave()
             throw error
@@ -133,7 +133,8 @@ final class NodeProcess: Sendable {
     }
 
     private func start(
-        _ roles: [any NodeRole], _ member: ClusterMember, _ client: TransportClient, record: inout NodeRecord
+        _ roles: [any NodeRole], _ member: ClusterMember, _ client: TransportClient,
+        on eventLoops: any EventLoopGroup, record: inout NodeRecord
     ) async throws {
         let local = roles.lazy.compactMap { $0.handlers[.slot] }.first
         let services = NodeServices(
@@ -141,7 +142,7 @@ final class NodeProcess: Sendable {
             coordinator: member.coordinator, view: member,
             slots: RemoteSlotCaller(
                 view: member, client: client, localNode: local == nil ? nil : member.id, localHandler: local),
-            client: client, logger: logger)
+            client: client, eventLoops: eventLoops, logger: logger)
         for role in roles { try await role.start(services, record: &record) }
         record.roles = roles.map(\.role)
         try await member.update { [record] in $0 = record }

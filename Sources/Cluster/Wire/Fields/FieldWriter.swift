@@ -75,9 +75,25 @@ public struct FieldWriter {
 
     /// A message within the message.
     public mutating func write(_ field: Int, nested body: (inout FieldWriter) -> Void) {
-        var inner = FieldWriter()
-        body(&inner)
-        write(field, inner.buffer)
+        key(field, .bytes)
+        let start = buffer.writerIndex
+        // Most lengths take one byte. For a longer one what follows is moved, which costs less than a buffer of its own.
+        buffer.writeInteger(UInt8(0))
+        body(&self)
+        let length = buffer.writerIndex - start - 1
+        let bits = UInt64.bitWidth - UInt64(length).leadingZeroBitCount
+        let size = max(1, (bits + 6) / 7)
+        if size > 1 {
+            buffer.writeRepeatingByte(0, count: size - 1)
+            buffer.withVeryUnsafeMutableBytes { bytes in
+                let moved = UnsafeRawBufferPointer(rebasing: bytes[(start + 1)..<(start + 1 + length)])
+                UnsafeMutableRawBufferPointer(rebasing: bytes[(start + size)...]).copyMemory(from: moved)
+            }
+        }
+        for offset in 0..<size {
+            let group = UInt8(truncatingIfNeeded: length >> (7 * offset)) & 0x7f
+            buffer.setInteger(offset == size - 1 ? group : group | 0x80, at: start + offset)
+        }
     }
 
     public mutating func write(_ field: Int, _ value: some FieldCodable) {

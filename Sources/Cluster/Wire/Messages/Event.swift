@@ -57,7 +57,7 @@ public struct Event: Hashable, Sendable, FieldCodable {
         }
         if intents != 0 { writer.write(6, intents) }
         writer.write(7, payload)
-        writer.write(8, ifPresent: redactedPayload)
+        if let redactedPayload { writer.write(8, PayloadDifference(from: payload, to: redactedPayload)) }
         for reader in contentReaders { writer.write(9, reader) }
         if let change { writer.write(10, change) }
         if neededPermissions != 0 { writer.write(11, neededPermissions) }
@@ -66,6 +66,7 @@ public struct Event: Hashable, Sendable, FieldCodable {
     public init(from reader: FieldReader) throws(FieldError) {
         var reader = reader
         var root: RootEntity?
+        var redaction: PayloadDifference?
         self.init(type: "", root: .guild(GuildID(rawValue: 0)), payload: ByteBuffer())
         while let field = try reader.next() {
             switch field.number {
@@ -76,7 +77,7 @@ public struct Event: Hashable, Sendable, FieldCodable {
             case 5: audience = .user(try field.id())
             case 6: intents = try field.uint64()
             case 7: payload = try field.bytes()
-            case 8: redactedPayload = try field.bytes()
+            case 8: redaction = try field.message()
             case 9: contentReaders.append(try field.id())
             case 10: change = try field.message()
             case 11: neededPermissions = try field.uint64()
@@ -84,6 +85,10 @@ public struct Event: Hashable, Sendable, FieldCodable {
             }
         }
         self.root = try root.required(2)
+        if let redaction {
+            redactedPayload = redaction.applied(to: payload)
+            if redactedPayload == nil { throw .invalidField(8) }
+        }
     }
 }
 

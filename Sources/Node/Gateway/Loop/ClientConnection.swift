@@ -31,6 +31,8 @@ final class ClientConnection: SessionSink {
     let number: UInt64
     let peer: String
     let tcp: UnsafeMutablePointer<uv_tcp_t>
+    /// The socket, which belongs to `tcp`.
+    let descriptor: Int32
     private let openedAt: NIODeadline
     var phase = Phase.handshake(ByteBuffer())
     var encoding = OutputEncoding.text
@@ -45,8 +47,9 @@ final class ClientConnection: SessionSink {
     var identify: (Identify, Token)?
     var resume: (Resume, Token)?
 
-    init(loop: ClientLoop, number: UInt64, peer: String, now: NIODeadline) {
+    init(loop: ClientLoop, number: UInt64, descriptor: Int32, peer: String, now: NIODeadline) {
         self.loop = loop
+        self.descriptor = descriptor
         self.number = number
         self.peer = peer
         openedAt = now

@@ -157,7 +157,8 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
             Glibc.close(descriptor)
             return
         }
-        let connection = ClientConnection(loop: self, number: nextNumber, peer: peer, now: now)
+        let connection = ClientConnection(
+            loop: self, number: nextNumber, descriptor: descriptor, peer: peer, now: now)
         uv_tcp_init(uv, connection.tcp)
         guard uv_tcp_open(connection.tcp, descriptor) == 0 else {
             Glibc.close(descriptor)

@@ -75,7 +75,8 @@ final class Session {
     var awaited: [RootEntity: UInt64] = [:]
     /// READY has been sent.
     var isReady = false
-    weak var sink: (any SessionSink)?
+    /// Let go of by ``detach(now:)``, which a connection calls when it closes; not weak, which each delivery would pay for.
+    var sink: (any SessionSink)?
     /// READY's `resume_gateway_url`.
     var resumeURL = ""
     /// Since when no client is connected.

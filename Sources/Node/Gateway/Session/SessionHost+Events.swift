@@ -127,8 +127,13 @@ extension SessionHost {
         guard !event.type.isEmpty else { return }
         var delivery = Delivery(event)
         audience.recipients(of: event) { session, readsContent in
-            guard isAttached(session, guild), isIncluded(session) else { return }
-            send(delivery.dispatch(readsContent: readsContent), of: guild, to: session)
+            guard isIncluded(session) else { return }
+            // The frequent case costs one look.
+            switch session.guilds[guild] {
+            case .live?: session.dispatch(delivery.dispatch(readsContent: readsContent), now: now)
+            case .catchingUp?: send(delivery.dispatch(readsContent: readsContent), of: guild, to: session)
+            case .attaching?, .left?, nil: break
+            }
         }
     }
 
