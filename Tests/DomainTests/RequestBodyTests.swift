@@ -1,4 +1,5 @@
 import Domain
+import DomainTesting
 import Identity
 import NIOCore
 import Testing
@@ -35,7 +36,10 @@ private func fault(_ text: String) -> APIError.FieldFault? {
 struct RequestBodyTests {
     @Test(
         "What is not JSON gets 50109",
-        arguments: ["{", "{\"a\":}", "nonsense", "{\"a\":1}}", "\u{0}", "{\"name\":\"\\ud800\"}"])
+        arguments: [
+            "{", "{\"a\":}", "nonsense", "{\"a\":1}}", "[1,]", "{\"a\":1 , }", "{\"a\":[1,\n]}", "\u{0}",
+            "{\"name\":\"\\ud800\"}",
+        ])
     func invalidJSON(text: String) {
         #expect(throws: APIError.invalidJSON) { try decode(text) }
     }
@@ -58,6 +62,35 @@ struct RequestBodyTests {
         #expect(try decode("{\"extra\":\(deepest)\(closing)}").name == nil)
         #expect(throws: APIError.invalidJSON) { try decode("{\"extra\":[\(deepest)\(closing)]}") }
         #expect(throws: APIError.invalidJSON) { try decode(String(repeating: "[", count: 1_000_000)) }
+    }
+
+    @Test("Hostile and broken bodies give a value or an error of Discord's", arguments: [1, 2, 3, 4] as [UInt64])
+    func hostile(seed: UInt64) {
+        let texts = [
+            #"{"name":"a","inner":{"title":"t","count":1,"isOn":true},"list":[{"title":"x"}],"channel":"5"}"#,
+            #"{"numbers":[1e400,-0,1e-400,18446744073709551616,0.1],"permissions":"8"}"#,
+            #"{"name":"\ud83d\ude00 \u0000 \udc00","name":"again","numbers":[00,+1,.5,1.,NaN,Infinity]}"#,
+            "{\"name\":\"" + String(repeating: "\\\\", count: 500) + "\"}",
+            String(repeating: "{\"inner\":", count: 31) + "1" + String(repeating: "}", count: 31),
+        ]
+        var mutations = Mutations(seed: seed)
+        for text in texts {
+            for _ in 0..<500 {
+                let body = mutations.next(of: ByteBuffer(string: text))
+                do {
+                    _ = try RequestBody.decode(Body.self, from: body)
+                } catch {
+                    #expect(error.status == 400 && [50035, 50109].contains(error.code), "seed \(seed): \(body)")
+                }
+            }
+        }
+    }
+
+    @Test(
+        "Numbers as JSON does not write them are refused",
+        arguments: ["00", "+1", ".5", "1.", "NaN", "Infinity", "0x1", "1e", "-"])
+    func strangeNumbers(_ number: String) {
+        #expect(throws: APIError.invalidJSON) { try decode("{\"numbers\":[\(number)]}") }
     }
 
     @Test("Brackets inside strings do not count as nesting")

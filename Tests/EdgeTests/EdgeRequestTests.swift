@@ -149,6 +149,41 @@ struct EdgeRequestTests {
         }
     }
 
+    @Test(
+        "a change whose outcome is unknown gets a status that libraries do not repeat; one that did not run gets 504",
+        arguments: [
+            ("POST", SlotCallFailure.outcomeUnknown("lost"), 520), ("POST", .deadlineExceeded("nobody"), 504),
+            ("GET", .outcomeUnknown("lost"), 504),
+        ])
+    func unknownOutcome(_ method: String, _ failure: SlotCallFailure, _ status: Int) async throws {
+        let slots = FakeSlots { _, _ throws(SlotCallFailure) in throw failure }
+        try await RunningEdge.run(slots: slots) { edge in
+            let client = try RawClient(port: edge.server.port)
+            let answer = try await client.request(
+                method, "/api/v10/channels/\(channel)/messages", token: RunningEdge.token(),
+                body: method == "GET" ? nil : "{}")
+            #expect(answer.status == status)
+            #expect(answer.headers["retry-after"] == (status == 504 ? "1" : nil))
+            #expect(answer.headers["content-type"] == "application/json")
+        }
+    }
+
+    @Test("a call carries the trace that the client's header names, or a new one of its own")
+    func traces() async throws {
+        try await RunningEdge.run { edge in
+            let client = try RawClient(port: edge.server.port)
+            let trace = "0af7651916cd43dd8448eb211c80319c"
+            for header in ["00-\(trace)-b7ad6b7169203331-01", "nonsense"] {
+                let answer = try await client.request(
+                    "GET", "/api/v10/users/@me", token: RunningEdge.token(), headers: ["traceparent": header])
+                #expect(answer.status == 200)
+            }
+            let traces = edge.slots.requests.map { $0.trace?.traceID }
+            #expect(traces.first == trace)
+            #expect(traces.last != trace && traces.last??.count == 32)
+        }
+    }
+
     @Test("HEAD has the headers of GET and no body; OPTIONS lets any page ask")
     func headAndOptions() async throws {
         try await RunningEdge.run { edge in

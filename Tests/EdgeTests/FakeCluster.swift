@@ -3,8 +3,10 @@ import Identity
 import Logging
 import NIOCore
 import NIOPosix
+import Operations
 import Placement
 import Routing
+import ServiceContextModule
 import Synchronization
 import Wire
 
@@ -15,6 +17,7 @@ final class FakeSlots: SlotCaller {
         var kind: SlotCall.Kind
         var request: RestRequest?
         var requestID: RequestID?
+        var trace: TraceParent?
     }
 
     typealias Answer = @Sendable (RestRequest, Slot) async throws(SlotCallFailure) -> RestReply
@@ -51,7 +54,12 @@ final class FakeSlots: SlotCaller {
             return request.userID.snowflake.sequence % 2 == 1 ? ByteBuffer() : profile(request.userID).encoded()
         case .rest:
             guard let request = try? RestRequest(decoding: body) else { throw .refused("not a request") }
-            calls.withLock { $0.append(Call(slot: slot, kind: kind, request: request, requestID: requestID)) }
+            calls.withLock {
+                $0.append(
+                    Call(
+                        slot: slot, kind: kind, request: request, requestID: requestID,
+                        trace: ServiceContext.current?.traceParent))
+            }
             return try await answer(request, slot).encoded()
         case .outbox, .ping: throw .refused("not for routers")
         }

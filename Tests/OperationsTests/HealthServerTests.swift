@@ -23,7 +23,12 @@ import Testing
                     }
                 }
             return try await channel.executeThenClose { inbound, outbound in
-                try await outbound.write(ByteBuffer(string: request))
+                do {
+                    try await outbound.write(ByteBuffer(string: request))
+                } catch let error as ChannelError where error == .ioOnClosedChannel {
+                    // The server may have given up on the connection before a busy machine came to write.
+                    return ""
+                }
                 var all = ByteBuffer()
                 for try await part in inbound { all.writeImmutableBuffer(part) }
                 return String(buffer: all)

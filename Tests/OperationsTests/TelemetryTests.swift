@@ -5,6 +5,7 @@ import Instrumentation
 import Logging
 import ServiceContextModule
 import Testing
+import Tracing
 
 @testable import Operations
 
@@ -70,7 +71,40 @@ import Testing
         func extract(key: String, from carrier: [String: String]) -> String? { carrier[key] }
     }
 
-    @Test func traceContextIsPassedOnWithANewParent() {
+    @Test func aSpanIsALineOfLevelDebugWithNameTimeStatusAndItsPlaceInTheTrace() throws {
+        let lines = try lines(format: .json) { logger, level in
+            level.level = .debug
+            let tracer = SpanTracer(logger: logger)
+            var context = ServiceContext.topLevel
+            context.traceParent = TraceParent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+            tracer.withSpan("outer", context: context, ofKind: .server) { outer in
+                outer.operationName = "renamed"
+                tracer.withSpan("inner") { $0.setStatus(SpanStatus(code: .error)) }
+            }
+        }
+        let spans = try lines.map {
+            try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: String])
+        }
+        #expect(spans.map { $0["span"] } == ["inner", "renamed"])
+        #expect(spans.map { $0["status"] } == ["error", "ok"])
+        #expect(spans.allSatisfy { $0["trace_id"] == "0af7651916cd43dd8448eb211c80319c" })
+        #expect(spans.allSatisfy { $0["level"] == "debug" && Int($0["microseconds"] ?? "") != nil })
+        #expect(spans[1]["parent_id"] == "b7ad6b7169203331")
+        #expect(spans[0]["parent_id"] == spans[1]["span_id"])
+    }
+
+    @Test func aSpanThatNobodyReadsIsNotRecordedAndStillCarriesTheTrace() throws {
+        let lines = try lines(format: .json) { logger, _ in
+            let tracer = SpanTracer(logger: logger)
+            tracer.withSpan("outer") { span in
+                #expect(!span.isRecording)
+                #expect(ServiceContext.current?.traceParent != nil)
+            }
+        }
+        #expect(lines.isEmpty)
+    }
+
+    @Test func traceContextIsPassedOnWithTheCallersSpanAsParent() {
         let header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
         var context = ServiceContext.topLevel
         let propagator = TraceContextPropagator()
@@ -81,7 +115,7 @@ import Testing
         let next = carrier["traceparent"].flatMap { TraceParent($0) }
         #expect(next?.traceID == "0af7651916cd43dd8448eb211c80319c")
         #expect(next?.isSampled == true)
-        #expect(next?.parentID != "b7ad6b7169203331")
+        #expect(next?.parentID == "b7ad6b7169203331")
         #expect(carrier["tracestate"] == "a=b")
     }
 

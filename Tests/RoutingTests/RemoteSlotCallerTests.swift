@@ -81,7 +81,7 @@ private final class ScriptedNode: CallHandler {
         arguments: [
             Result.success(.unavailable("starting")), .failure(.unreachable("gone")), .failure(.overloaded),
             .failure(.connectionLost), .failure(.deadlineExceeded), .failure(.unknownMethod),
-            .success(.moved(Epoch(rawValue: 1))),
+            .success(.moved(Epoch(rawValue: 1))), .success(.interrupted("retired")),
         ] as [Result<SlotReply, CallFailure>])
     func whatMayPassIsTriedAgain(first: Result<SlotReply, CallFailure>) async throws {
         let (fixture, members) = try await fixture()
@@ -112,6 +112,22 @@ private final class ScriptedNode: CallHandler {
         await #expect(throws: SlotCallFailure.self) {
             try await caller(fixture, members[0]).call(
                 nowhere, kind: .ping, body: ByteBuffer(), requestID: nil, deadline: .now() + .milliseconds(30))
+        }
+    }
+
+    @Test(
+        arguments: [.failure(.connectionLost), .failure(.deadlineExceeded), .success(.interrupted("retired"))]
+            as [Result<SlotReply, CallFailure>])
+    func afterAnAttemptThatMayHaveRunTheOutcomeIsUnknown(first: Result<SlotReply, CallFailure>) async throws {
+        let (fixture, members) = try await fixture()
+        fixture.coordination.network.serve(members[1].id, handler: ScriptedNode(first))
+        await #expect(throws: SlotCallFailure.outcomeUnknown("not scripted")) {
+            try await call(caller(fixture, members[0]), for: .milliseconds(80))
+        }
+        fixture.coordination.network.serve(
+            members[1].id, handler: ScriptedNode(first, .success(.refused("the outcome is not known"))))
+        await #expect(throws: SlotCallFailure.outcomeUnknown("the outcome is not known")) {
+            try await call(caller(fixture, members[0]))
         }
     }
 

@@ -82,7 +82,7 @@ import Wire
         let folder = try TemporaryFolder()
         let node = try await TestNode(folder.path)
         let reply = await node.perform("wait", ["name": "a"], body: "3", deadline: .milliseconds(50))
-        #expect(reply == .unavailable("another slot did not answer in time"))
+        #expect(reply == .interrupted("another slot did not answer in time"))
         await node.close()
     }
 

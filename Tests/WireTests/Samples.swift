@@ -71,6 +71,7 @@ enum Samples {
         Sample("SlotReply.moved", SlotReply.moved(epoch)),
         Sample("SlotReply.unavailable", SlotReply.unavailable("starting")),
         Sample("SlotReply.refused", SlotReply.refused("old")),
+        Sample("SlotReply.interrupted", SlotReply.interrupted("lost")),
         Sample(
             "RestRequest",
             RestRequest(

@@ -34,10 +34,10 @@ install_packages() {
     rm -f "$log"
 }
 
-# What Guildhall is built with and runs on.
+# What Guildhall is built with and runs on; the first line is what a Swift toolchain needs to compile and link.
 install_build_packages() {
-    install_packages ca-certificates git libssl-dev libopus-dev librocksdb-dev libsrtp2-dev libuv1-dev pkg-config \
-        util-linux zlib1g-dev
+    install_packages gcc libc6-dev libcurl4 libstdc++-12-dev libxml2 \
+        ca-certificates git libssl-dev libopus-dev librocksdb-dev libsrtp2-dev libuv1-dev pkg-config util-linux zlib1g-dev
 }
 
 # Finds `swift`, also where only swift.org's archive was unpacked to /opt/swift or /usr/local/swift.

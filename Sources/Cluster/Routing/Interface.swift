@@ -18,8 +18,10 @@ public protocol SlotCaller: Sendable {
 }
 
 public enum SlotCallFailure: Error, Hashable, Sendable {
-    /// No primary answered within the deadline; the last reason.
+    /// No primary answered within the deadline, and none can have run the call; the last reason.
     case deadlineExceeded(String)
+    /// The call may have run, and no answer came within the deadline; the last reason.
+    case outcomeUnknown(String)
     /// The call will never succeed.
     case refused(String)
 }

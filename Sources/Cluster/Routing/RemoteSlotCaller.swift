@@ -50,13 +50,13 @@ public struct RemoteSlotCaller: SlotCaller {
             }
             switch retry.next(after: outcome, rowEpoch: row?.epoch ?? .zero) {
             case .done(let body): return body
-            case .fail(let reason): throw .refused(reason)
-            case .cancelled: throw .deadlineExceeded("the caller cancelled the call")
+            case .fail(let reason): throw retry.mayHaveRun ? .outcomeUnknown(reason) : .refused(reason)
+            case .cancelled: throw retry.failure("the caller cancelled the call")
             case .wait(let pause, let epoch, let reason):
                 let until = NIODeadline.now() + pause.timeAmount
-                guard until < deadline else { throw .deadlineExceeded(reason) }
+                guard until < deadline else { throw retry.failure(reason) }
                 await view.waitForRow(slot, atLeast: epoch, deadline: until)
-                if Task.isCancelled { throw .deadlineExceeded("the caller cancelled the call") }
+                if Task.isCancelled { throw retry.failure("the caller cancelled the call") }
             }
         }
     }

@@ -22,6 +22,8 @@ struct SlotCallRetry: Sendable {
     }
 
     private var backoff: Backoff
+    /// Whether an attempt may have run without its answer having come back.
+    private(set) var mayHaveRun = false
     private(set) var attemptTimeout: Duration
 
     init(settings: RemoteSlotCaller.Settings) {
@@ -32,12 +34,18 @@ struct SlotCallRetry: Sendable {
     /// - Parameter rowEpoch: of the row that the attempt was routed by.
     mutating func next(after outcome: Outcome, rowEpoch: Epoch) -> Step {
         switch outcome {
+        case .answered(.interrupted), .failed(.connectionLost), .failed(.deadlineExceeded), .failed(.cancelled):
+            mayHaveRun = true
+        default: break
+        }
+        switch outcome {
         case .answered(.done(let body)): return .done(body)
         case .answered(.refused(let reason)): return .fail(reason)
         // The node may know a newer row than this process, or an older one: in both cases the next row ends the wait.
         case .answered(.moved(let epoch)):
             return wait(max(epoch, rowEpoch.next), "the slot has moved, and its new primary is not known yet")
         case .answered(.unavailable(let reason)): return wait(rowEpoch.next, reason)
+        case .answered(.interrupted(let reason)): return wait(rowEpoch.next, reason)
         case .failed(.refused(let reason)): return .fail(reason)
         case .failed(.cancelled): return .cancelled
         case .failed(.unreachable(let reason)): return wait(rowEpoch.next, reason)
@@ -48,6 +56,11 @@ struct SlotCallRetry: Sendable {
             attemptTimeout *= 2
             return wait(rowEpoch.next, "the slot's primary did not answer in time")
         }
+    }
+
+    /// What the caller is told when time is up.
+    func failure(_ reason: String) -> SlotCallFailure {
+        mayHaveRun ? .outcomeUnknown(reason) : .deadlineExceeded(reason)
     }
 
     private mutating func wait(_ epoch: Epoch, _ reason: String) -> Step {

@@ -46,6 +46,16 @@ public final class TestSlot: SlotTransaction, CommittedReader {
         }
     }
 
+    /// Runs `body`, of which nothing remains.
+    public func trial(_ body: () throws -> Void) throws {
+        let before = (rows, events, ephemeralEvents, effects, scheduledWork)
+        defer {
+            (rows, events, ephemeralEvents, effects, scheduledWork) = before
+            caches.removeAll()
+        }
+        try body()
+    }
+
     /// Runs a request's handler to its reply; an ``APIError`` becomes the reply that the client would get.
     ///
     /// - Throws: ``TestSlotError``, or the handler's fault of the store.

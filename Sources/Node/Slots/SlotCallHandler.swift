@@ -1,4 +1,5 @@
 import NIOCore
+import Tracing
 import Transport
 import Wire
 
@@ -16,7 +17,24 @@ struct SlotCallHandler: DirectCallHandler {
         guard let node = node() else {
             return reply(.success(SlotReply.unavailable("the guild role is starting").encoded()))
         }
-        node.perform(request, deadline: call.deadline) { reply(.success($0.encoded())) }
+        let span = startSpan(request.kind.spanName, context: call.context, ofKind: .server)
+        node.perform(request, deadline: call.deadline) { answer in
+            if case .done = answer {} else { span.setStatus(SpanStatus(code: .error)) }
+            span.end()
+            reply(.success(answer.encoded()))
+        }
+    }
+}
+
+extension SlotCall.Kind {
+    fileprivate var spanName: String {
+        switch self {
+        case .rest: "slot rest"
+        case .authenticate: "slot authenticate"
+        case .outbox: "slot outbox"
+        case .ping: "slot ping"
+        case .profile: "slot profile"
+        }
     }
 }
 

@@ -60,7 +60,7 @@ final class SlotExecutor {
     func close(_ slot: Slot, epoch: Epoch) {
         opening.remove(slot)
         guard let runtime = slots.removeValue(forKey: slot) else { return }
-        runtime.retire(.moved(epoch))
+        runtime.retire("the slot has moved")
         hub.leave(slot, epoch: epoch)
     }
 
@@ -72,7 +72,7 @@ final class SlotExecutor {
     /// Whoever still waits is told to try elsewhere.
     func closeAll() {
         for (slot, runtime) in slots {
-            runtime.retire(.unavailable("the node stops"))
+            runtime.retire("the node stops")
             hub.leave(slot, epoch: runtime.epoch)
         }
         slots = [:]

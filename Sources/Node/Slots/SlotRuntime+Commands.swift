@@ -207,7 +207,7 @@ extension SlotRuntime {
 
     private func expire(_ number: UInt64) {
         guard let position = waiting.firstIndex(where: { $0.number == number }) else { return }
-        waiting.remove(at: position).finish(.unavailable("another slot did not answer in time"))
+        waiting.remove(at: position).finish(.interrupted("another slot did not answer in time"))
     }
 
     func retryWaiting() {

@@ -103,7 +103,8 @@ final class SlotRuntime {
     }
 
     /// Stops for good: what waits is told to go elsewhere, and what is uncommitted is dropped from memory.
-    func retire(_ reply: SlotReply) {
+    func retire(_ reason: String) {
+        let reply = SlotReply.interrupted(reason)
         primary?.retire()
         overlay.removeAll()
         caches.removeAll()
@@ -182,7 +183,7 @@ final class SlotRuntime {
     /// before, `pass` gets the reply to give instead.
     func whenApplied(through index: LogIndex, _ pass: @escaping (_ failure: SlotReply?) -> Void) {
         if index <= appliedIndex { return pass(nil) }
-        if primary?.isRetired ?? true { return pass(.unavailable("the slot is not served here any more")) }
+        if primary?.isRetired ?? true { return pass(.interrupted("the slot is not served here any more")) }
         // Gates stand in order; one that is asked for late waits for those before it.
         gates.append(Gate(index: max(index, gates.last?.index ?? .zero), pass: pass))
     }

@@ -39,9 +39,9 @@ class Guildctl:
 
 
 class Cluster:
-    def __init__(self, data, *, guild_nodes=3, gateway_nodes=2, test_clock=True):
+    def __init__(self, data, *, guild_nodes=3, gateway_nodes=2, test_clock=True, options=()):
         self.data = Path(data)
-        self.options = ["--guild-nodes", str(guild_nodes), "--gateway-nodes", str(gateway_nodes)]
+        self.options = ["--guild-nodes", str(guild_nodes), "--gateway-nodes", str(gateway_nodes), *options]
         if test_clock:
             self.options.append("--test-clock")
         self.supervisor = None

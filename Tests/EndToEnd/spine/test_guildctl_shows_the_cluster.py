@@ -69,6 +69,13 @@ def test_a_wrong_admin_token_is_refused(cluster, tmp_path):
     assert done.returncode == 2 and "401" in done.stderr
 
 
+def test_a_file_that_holds_no_token_is_neither_sent_nor_shown(cluster, tmp_path):
+    wrong = tmp_path / "secret"
+    wrong.write_text("some other\nsecret of the operator\n")
+    done = cluster.guildctl.run("cluster", "status", "--token-file", str(wrong), check=False)
+    assert done.returncode == 1 and "operator" not in done.stdout + done.stderr
+
+
 def test_every_process_tells_its_health_and_metrics(cluster):
     for node in cluster.guildctl.json("node", "list"):
         base = f"http://127.0.0.1:{node['health_port']}"
@@ -86,7 +93,7 @@ def test_the_configuration_is_checked_without_starting(cluster, tmp_path):
         good = cluster.data / "config" / f"{name}.yaml"
         assert subprocess.run([program, "--config", good, "--check-config"], timeout=30).returncode == 0
         bad = tmp_path / f"{name}.yaml"
-        bad.write_text(good.read_text() + "listen.prot: 1\n")
+        bad.write_text(good.read_text() + "listen.pot: 1\n")
         done = subprocess.run([program, "--config", bad, "--check-config"], capture_output=True, text=True, timeout=30)
         assert done.returncode == 78 and "listen.port" in done.stdout + done.stderr
 

@@ -87,7 +87,7 @@ struct AdminClient: Sendable {
                 request.headers.add(name: "Content-Type", value: "application/json")
                 request.body = .bytes(ByteBuffer(data: try encoder.encode(body)))
             }
-            response = try await HTTPClient.shared.execute(request, timeout: timeout)
+            response = try await PlainHTTP.client.execute(request, timeout: timeout)
             answer = try await response.body.collect(upTo: AdminClient.maximumAnswerBytes)
         } catch {
             throw .unreachable(address: endpoint, reason: "\(error)")

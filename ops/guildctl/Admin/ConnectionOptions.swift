@@ -44,7 +44,12 @@ struct ConnectionOptions: ParsableArguments {
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
             throw .noCluster("the admin token's file \(path) cannot be read")
         }
-        return text.trimmingCharacters(in: .whitespacesAndNewlines)
+        let token = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        // Checked here, so that whatever the file holds is neither sent nor shown.
+        guard !token.isEmpty, token.utf8.allSatisfy({ (33...126).contains($0) }) else {
+            throw .noCluster("the file \(path) does not hold an admin token, which is one line of visible ASCII")
+        }
+        return token
     }
 
     /// Runs `body` against the cluster; a failure is printed and becomes the exit code.

@@ -12,7 +12,8 @@ public struct Telemetry: Sendable {
 
     /// Sets up swift-log, swift-metrics and swift-distributed-tracing. Call it once, first thing in `main`.
     ///
-    /// Log lines go to standard error; those written while a trace is known carry `trace_id`.
+    /// Log lines go to standard error; those written while a trace is known carry `trace_id`. Spans are lines of level
+    /// debug.
     ///
     /// - Parameter clock: gives the lines' times.
     public static func bootstrap(
@@ -23,7 +24,7 @@ public struct Telemetry: Sendable {
             { telemetry.handler(label: $0, format: format, clock: clock, metadataProvider: $1) },
             metadataProvider: Telemetry.traceMetadata)
         MetricsSystem.bootstrap(telemetry.metrics)
-        InstrumentationSystem.bootstrap(TraceContextPropagator())
+        InstrumentationSystem.bootstrap(SpanTracer(logger: Logger(label: "trace")))
         return telemetry
     }
 

@@ -76,7 +76,7 @@ extension ServiceContext {
     }
 }
 
-/// Carries W3C trace context over calls; it records no spans.
+/// Carries W3C trace context over calls: the callee sees the caller's span as its parent.
 public struct TraceContextPropagator: Instrument {
     /// What W3C Trace Context asks to pass on at least, in bytes; longer ones are dropped.
     static let maximumTraceState = 512
@@ -101,7 +101,7 @@ public struct TraceContextPropagator: Instrument {
         _ context: ServiceContext, into carrier: inout Carrier, using injector: Inject
     ) where Inject.Carrier == Carrier {
         guard let parent = context.traceParent else { return }
-        injector.inject(parent.child().description, forKey: "traceparent", into: &carrier)
+        injector.inject(parent.description, forKey: "traceparent", into: &carrier)
         if let state = context.traceState { injector.inject(state, forKey: "tracestate", into: &carrier) }
     }
 }

@@ -79,10 +79,14 @@ public enum SlotReply: Hashable, Sendable, FieldCodable {
     case done(ByteBuffer)
     /// This node does not serve the slot; refresh the shard map, at least to this epoch, and try again.
     case moved(Epoch)
-    /// The slot's primary is here but does not serve now (starting, or below the minimum in-sync set): try again.
+    /// The slot's primary is here but does not serve now (starting, or below the minimum in-sync set), and the call did
+    /// not run: try again.
     case unavailable(String)
     /// The request will never succeed: malformed, or its id is older than ``RequestID/memory``.
     case refused(String)
+    /// The call ran, and the slot stopped serving, or another slot did not answer, before it was known with what end:
+    /// try again.
+    case interrupted(String)
 
     public func encode(into writer: inout FieldWriter) {
         switch self {
@@ -90,6 +94,7 @@ public enum SlotReply: Hashable, Sendable, FieldCodable {
         case .moved(let epoch): writer.write(2, epoch)
         case .unavailable(let reason): writer.write(3, reason)
         case .refused(let reason): writer.write(4, reason)
+        case .interrupted(let reason): writer.write(5, reason)
         }
     }
 
@@ -102,6 +107,7 @@ public enum SlotReply: Hashable, Sendable, FieldCodable {
             case 2: reply = .moved(try field.epoch())
             case 3: reply = .unavailable(try field.string())
             case 4: reply = .refused(try field.string())
+            case 5: reply = .interrupted(try field.string())
             default: break
             }
         }

@@ -10,7 +10,7 @@ public enum RequestBody {
     ///
     /// - Throws: ``APIError/invalidJSON`` for what is not JSON, code 50035 for what is not a `Body`.
     public static func decode<Body: Decodable>(_ type: Body.Type, from body: ByteBuffer) throws(APIError) -> Body {
-        guard isWithinDepth(body) else { throw .invalidJSON }
+        guard isAcceptable(body) else { throw .invalidJSON }
         let data = body.readableBytes == 0 ? Data("{}".utf8) : Data(body.readableBytesView)
         do {
             return try JSONDecoder().decode(type, from: data)
@@ -23,10 +23,12 @@ public enum RequestBody {
         }
     }
 
-    /// Whether no place is nested deeper than ``maximumDepth``; found by one pass that allocates nothing.
-    static func isWithinDepth(_ body: ByteBuffer) -> Bool {
+    /// Whether no place is nested deeper than ``maximumDepth``, and no comma stands before a closing bracket, which the
+    /// decoder would let pass; found by one pass that allocates nothing.
+    static func isAcceptable(_ body: ByteBuffer) -> Bool {
         body.withUnsafeReadableBytes { bytes in
             var depth = 0
+            var isAfterComma = false
             var isInString = false
             var isEscaped = false
             for byte in bytes {
@@ -41,13 +43,17 @@ public enum RequestBody {
                     continue
                 }
                 switch byte {
+                case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\n"), UInt8(ascii: "\r"): continue
+                case UInt8(ascii: "]"), UInt8(ascii: "}"):
+                    guard !isAfterComma else { return false }
+                    depth -= 1
                 case UInt8(ascii: "\""): isInString = true
                 case UInt8(ascii: "{"), UInt8(ascii: "["):
                     depth += 1
                     if depth > maximumDepth { return false }
-                case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
                 default: break
                 }
+                isAfterComma = byte == UInt8(ascii: ",")
             }
             return true
         }

@@ -186,11 +186,13 @@ struct GuildRows {
 
     func memberCount(of guild: GuildID) throws -> Int {
         guard let row = try transaction.get(.guild, GuildKeys.memberCount(guild)) else { return 0 }
-        return Int(truncatingIfNeeded: try NumberRow(decoding: row).number)
+        // Far from where adding to it could overflow.
+        guard let count = Int32(exactly: try NumberRow(decoding: row).number) else { throw FieldError.invalidField(2) }
+        return Int(count)
     }
 
     private func putMemberCount(_ count: Int, of guild: GuildID) {
-        transaction.put(.guild, GuildKeys.memberCount(guild), NumberRow(UInt64(count)).encoded())
+        transaction.put(.guild, GuildKeys.memberCount(guild), NumberRow(UInt64(max(0, count))).encoded())
     }
 
     private func keep(_ member: Member, as key: Cache.MemberKey, in cache: Cache) {

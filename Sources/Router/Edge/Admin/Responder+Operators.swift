@@ -10,7 +10,7 @@ import Wire
 extension Responder {
     private static let operatorRoutes = RouteTable(AdminRoutes.all)
 
-    func answerOperator(_ request: EdgeRequest, _ id: RequestID) async -> (operation: String, EdgeResponse) {
+    func answerOperator(_ request: EdgeRequest, _ id: RequestID) async -> (operation: String, response: EdgeResponse) {
         // Before anything is said about paths.
         guard service.operators.accepts(request.headers.first(name: "authorization")) else {
             return ("unknown", EdgeError.unauthorized.response)

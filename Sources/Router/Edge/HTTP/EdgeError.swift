@@ -42,8 +42,12 @@ public struct EdgeError: Error, Sendable, Equatable {
     public static let filesNotAccepted = EdgeError(
         .badRequest, code: 50046, "Invalid file uploaded: this cluster takes no attachments")
     public static let internalError = EdgeError(.internalServerError)
-    /// Whether the request was executed is unknown when it changes something: the client may ask again.
+    /// The request was not executed, or only reads: the client may ask again.
     public static let timeout = EdgeError(.gatewayTimeout).retry(after: 1)
+    /// A change may have been made or not. No status that libraries answer by asking again (014-unknown-outcomes.md).
+    public static let outcomeUnknown = EdgeError(
+        .custom(code: 520, reasonPhrase: "Outcome Unknown"),
+        "520: No answer in time. The request may have been carried out; look before you repeat it.")
     public static let unavailable = EdgeError(.serviceUnavailable).retry(after: 1)
     public static let tooLarge = EdgeError(
         .payloadTooLarge, code: 40005, "Request entity too large. Try sending something smaller"

@@ -3,6 +3,7 @@ import Logging
 import Metrics
 import NIOCore
 import NIOHTTP1
+import Operations
 import Routing
 import Tracing
 import Wire
@@ -49,7 +50,16 @@ actor Responder {
         let began = NIODeadline.now()
         let requestID = RequestID(
             mintedMilliseconds: UInt64(max(0, service.clock.now().milliseconds)), random: generator.next())
-        var (operation, response) = await answer(request, requestID)
+        // A trace begins at the edge, unless the client is part of one.
+        var context = ServiceContext.topLevel
+        let trace = request.headers.first(name: "traceparent").flatMap { TraceParent($0) } ?? .random()
+        context.traceParent = trace
+        var (operation, response) = await withSpan("request", context: context, ofKind: .server) { span in
+            let answer = await self.answer(request, requestID)
+            span.operationName = answer.operation
+            if answer.response.status.code >= 500 { span.setStatus(SpanStatus(code: .error)) }
+            return answer
+        }
         response.headers.append(("X-Request-Id", requestID.description))
         let taken = NIODeadline.now() - began
         metrics.record(operation: operation, status: response.status, nanoseconds: taken.nanoseconds)
@@ -57,13 +67,15 @@ actor Responder {
             "request",
             metadata: [
                 "method": "\(request.method)", "operation": "\(operation)", "status": "\(response.status.code)",
-                "request_id": "\(requestID)", "peer": "\(request.peer)",
+                "request_id": "\(requestID)", "trace_id": "\(trace.traceID)", "peer": "\(request.peer)",
                 "microseconds": "\(taken.nanoseconds / 1000)",
             ])
         return response
     }
 
-    private func answer(_ request: EdgeRequest, _ id: RequestID) async -> (operation: String, EdgeResponse) {
+    private func answer(
+        _ request: EdgeRequest, _ id: RequestID
+    ) async -> (operation: String, response: EdgeResponse) {
         if request.method == .OPTIONS { return ("preflight", Self.preflight) }
         let path: Substring
         switch APIVersion.split(request.path) {
@@ -77,14 +89,11 @@ actor Responder {
         case .none: return ("unknown", EdgeError.notFound.response)
         case .otherMethods(let methods): return ("unknown", EdgeError.methodNotAllowed(methods).response)
         case .route(let route, let parameters):
-            let response = await withSpan(route.operation, ofKind: .server) { _ in
-                do throws(EdgeError) {
-                    return try await self.answer(request, id, route, parameters)
-                } catch {
-                    return error.response
-                }
+            do throws(EdgeError) {
+                return (route.operation, try await answer(request, id, route, parameters))
+            } catch {
+                return (route.operation, error.response)
             }
-            return (route.operation, response)
         }
     }
 
@@ -154,7 +163,7 @@ actor Responder {
             body = try await service.slots.call(
                 slot, kind: .rest, body: call.encoded(), requestID: target.requestID, deadline: target.deadline)
         } catch {
-            throw edgeError(error, call.operation)
+            throw edgeError(error, call.operation, isMutating: target.requestID != nil)
         }
         guard let reply = try? RestReply(decoding: body), (200...599).contains(reply.status) else {
             service.logger.error(
@@ -164,11 +173,12 @@ actor Responder {
         return reply
     }
 
-    func edgeError(_ failure: SlotCallFailure, _ operation: String) -> EdgeError {
+    func edgeError(_ failure: SlotCallFailure, _ operation: String, isMutating: Bool = false) -> EdgeError {
         switch failure {
-        case .deadlineExceeded(let reason):
+        case .deadlineExceeded(let reason), .outcomeUnknown(let reason):
             service.logger.warning(
                 "no answer within the deadline", metadata: ["operation": "\(operation)", "reason": "\(reason)"])
+            if isMutating, case .outcomeUnknown = failure { return .outcomeUnknown }
             return .timeout
         case .refused(let reason):
             service.logger.error(
