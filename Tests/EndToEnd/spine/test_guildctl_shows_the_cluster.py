@@ -64,7 +64,7 @@ def test_exit_codes_mean_something(cluster, arguments, code):
 
 def test_a_wrong_admin_token_is_refused(cluster, tmp_path):
     wrong = tmp_path / "token"
-    wrong.write_text("not the token\n")
+    wrong.write_text("not-the-token\n")
     done = cluster.guildctl.run("cluster", "status", "--token-file", str(wrong), check=False)
     assert done.returncode == 2 and "401" in done.stderr
 
