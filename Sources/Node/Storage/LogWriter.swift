@@ -77,6 +77,7 @@ public final class LogWriter: Sendable {
 
 /// Ends the process with EX_IOERR after a failure of the store, at once: no destructor may touch the disk again.
 public let endProcess: @Sendable (StorageFailure) -> Never = { failure in
-    FileHandle.standardError.write(Data("guildhall-node: cannot go on: \(failure)\n".utf8))
+    // A log that nobody reads must not keep the process from ending with its own code.
+    try? FileHandle.standardError.write(contentsOf: Data("guildhall-node: cannot go on: \(failure)\n".utf8))
     _exit(74)
 }

@@ -47,6 +47,7 @@ struct GuildhallNode: AsyncParsableCommand {
     }
 
     private func say(_ text: String) {
-        FileHandle.standardError.write(Data("\(text)\n".utf8))
+        // The exit code says it too, where nobody reads this.
+        try? FileHandle.standardError.write(contentsOf: Data("\(text)\n".utf8))
     }
 }

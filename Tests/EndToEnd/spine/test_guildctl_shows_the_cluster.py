@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import urllib.request
 
@@ -74,6 +75,17 @@ def test_a_file_that_holds_no_token_is_neither_sent_nor_shown(cluster, tmp_path)
     wrong.write_text("some other\nsecret of the operator\n")
     done = cluster.guildctl.run("cluster", "status", "--token-file", str(wrong), check=False)
     assert done.returncode == 1 and "operator" not in done.stdout + done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault(cluster):
+    """As in `guildctl shard list | head -3`: nobody reads any more when guildctl writes."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [PROGRAMS / "guildctl", "shard", "list", "--data", str(cluster.data)],
+        stdout=writer, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, timeout=60)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_every_process_tells_its_health_and_metrics(cluster):

@@ -4,12 +4,19 @@ import Foundation
 enum Console {
     /// Writes a line of the command's result.
     static func result(_ line: String) {
-        FileHandle.standardOutput.write(Data((line + "\n").utf8))
+        do {
+            try FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
+        } catch let error as CocoaError where error.isClosedPipe {
+            // The reader has seen enough, as in `| head`.
+        } catch {
+            note("the result cannot be written: \(error.localizedDescription)")
+        }
     }
 
     /// Writes a line for the person who watches.
     static func note(_ line: String) {
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        // Where nobody watches any more, the command goes on: a supervisor keeps its cluster running.
+        try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
     }
 
     /// Writes `value` as JSON with sorted keys, so that two runs can be compared.
@@ -18,5 +25,12 @@ enum Console {
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .convertToSnakeCase
         result(String(decoding: try encoder.encode(value), as: UTF8.self))
+    }
+}
+
+extension CocoaError {
+    fileprivate var isClosedPipe: Bool {
+        let cause = userInfo[NSUnderlyingErrorKey] as? NSError
+        return cause?.domain == NSPOSIXErrorDomain && cause?.code == Int(EPIPE)
     }
 }
