@@ -50,6 +50,13 @@ let package = Package(
         library("Placement", "Cluster", ["Identity", "Wire"]),
         library("Coordination", "Cluster", ["Identity", "Placement", "Wire", nioCore, crypto]),
         library(
+            "EtcdCoordination", "Cluster",
+            [
+                "Coordination", nioCore, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ]),
+        library(
             "Transport", "Cluster",
             [
                 "Identity", "Wire", nioCore, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl"),
