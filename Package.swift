@@ -160,7 +160,11 @@ let package = Package(
         tests("Transport", ["Transport", "Wire", "Identity", nioCore, nioPosix, logging, metrics, tracing]),
         tests(
             "Routing",
-            ["Routing", "Transport", "Coordination", "Placement", "Identity", "Wire", nioCore, nioPosix, logging]),
+            [
+                "Routing", "Transport", "Coordination", "EtcdCoordination", "Placement", "Identity", "Wire", nioCore,
+                nioPosix, logging,
+            ]),
+        tests("EtcdCoordination", ["EtcdCoordination", "Coordination", nioCore]),
         tests("Replication", ["Replication", "Identity", "Wire", nioCore]),
         tests("Operations", ["Operations", "Identity", logging, metrics, tracing, nioCore, nioPosix]),
         tests("Storage", ["Storage", "Domain", "Replication", "Identity", "Wire", nioCore]),

@@ -60,7 +60,9 @@ final class EtcdClient: Sendable {
     /// Leaves a member that failed, unless somebody did already.
     func leave(_ endpoint: EtcdEndpoint) {
         let seen = turn.load(ordering: .relaxed)
-        guard settings.endpoints[Int(UInt(bitPattern: seen) % UInt(settings.endpoints.count))] == endpoint else { return }
+        guard settings.endpoints[Int(UInt(bitPattern: seen) % UInt(settings.endpoints.count))] == endpoint else {
+            return
+        }
         _ = turn.compareExchange(expected: seen, desired: seen &+ 1, ordering: .relaxed)
     }
 
