@@ -27,7 +27,7 @@ public final class StateSnapshot: CommittedReader, @unchecked Sendable {
     }
 
     public func get(_ family: Family, _ key: [UInt8]) throws -> ByteBuffer? {
-        try database.get(database.families[Int(family.rawValue)], RowKey(slot, key), options: options)
+        try database.get(database.families[Int(family.rawValue)], slot, key, options: options)
     }
 
     public func scan(

@@ -11,7 +11,7 @@ import Replication
 /// so that after a crash the state is that of some earlier applied index, from which the log is replayed.
 public final class StateStore: Sendable {
     /// The row of ``Applied`` in ``Family/meta``; rows of the runtime begin with other bytes.
-    private static let appliedKey: [UInt8] = [0]
+    static let appliedKey: [UInt8] = [0]
     private static let appliedFormat: UInt8 = 1
 
     /// How far a slot's log has been applied.
@@ -30,7 +30,7 @@ public final class StateStore: Sendable {
         public static let nothing = Applied(epoch: .zero, index: .zero, idMark: Snowflake(rawValue: 0))
     }
 
-    private let database: RocksDB
+    let database: RocksDB
     private let checkpointFolder: String
 
     /// - Throws: ``StorageFailure``.
@@ -49,10 +49,10 @@ public final class StateStore: Sendable {
             familyOptions: names.map { _ in RocksDBOptions.stateFamily(limits: limits, cache: cache) })
     }
 
-    private func handle(_ family: Family) -> OpaquePointer { database.families[Int(family.rawValue)] }
+    func handle(_ family: Family) -> OpaquePointer { database.families[Int(family.rawValue)] }
 
     public func get(_ slot: Slot, _ family: Family, _ key: [UInt8]) throws(StorageFailure) -> ByteBuffer? {
-        try database.get(handle(family), RowKey(slot, key), options: database.readOptions)
+        try database.get(handle(family), slot, key, options: database.readOptions)
     }
 
     /// Calls `body` with the rows in [`from`, `upTo`) in key order, or in reverse, until it returns `false`.
@@ -78,12 +78,19 @@ public final class StateStore: Sendable {
     }
 
     private func applied(_ slot: Slot, options: OpaquePointer) throws(StorageFailure) -> Applied {
-        let row = try database.get(handle(.meta), RowKey(slot, StateStore.appliedKey), options: options)
+        let row = try database.get(handle(.meta), slot, StateStore.appliedKey, options: options)
+        return try StateStore.applied(slot, row: row)
+    }
+
+    /// What ``Batch/setApplied(_:of:)`` wrote.
+    static func applied(_ slot: Slot, row: ByteBuffer?) throws(StorageFailure) -> Applied {
         guard var row else { return .nothing }
         guard row.readInteger(as: UInt8.self) == StateStore.appliedFormat,
             let epoch: UInt64 = row.readInteger(), let index: UInt64 = row.readInteger(),
             let mark: UInt64 = row.readInteger()
-        else { throw .corrupt("the applied index of slot \(slot) cannot be read") }
+        else {
+            throw .corruptReplica(slot: slot, index: nil, reason: "its applied index cannot be read")
+        }
         return Applied(
             epoch: Epoch(rawValue: epoch), index: LogIndex(rawValue: index), idMark: Snowflake(rawValue: mark))
     }
