@@ -22,19 +22,19 @@ import Testing
             operations: [.put("a", ByteBuffer(string: "1"), lease: lease), .delete("b")])
         let expected: NSDictionary = [
             "compare": [
-                ["result": "EQUAL", "target": "CREATE", "key": base64("/g/a"), "create_revision": "0"],
-                ["result": "EQUAL", "target": "MOD", "key": base64("/g/b"), "mod_revision": "9007199254740993"],
+                ["result": "EQUAL", "target": "CREATE", "key": base64("/g/a"), "createRevision": "0"],
+                ["result": "EQUAL", "target": "MOD", "key": base64("/g/b"), "modRevision": "9007199254740993"],
             ],
             "success": [
-                ["request_put": ["key": base64("/g/a"), "value": base64("1"), "lease": "-5"]],
-                ["request_delete_range": ["key": base64("/g/b")]],
+                ["requestPut": ["key": base64("/g/a"), "value": base64("1"), "lease": "-5"]],
+                ["requestDeleteRange": ["key": base64("/g/b")]],
             ],
         ]
         #expect(try json(codec.commit(transaction)) == expected)
     }
 
     @Test func aPageGoesOnBehindTheLastKeyAtTheSameRevision() throws {
-        let first: NSDictionary = ["key": base64("/g/nodes/"), "range_end": base64("/g/nodes0"), "limit": "7"]
+        let first: NSDictionary = ["key": base64("/g/nodes/"), "rangeEnd": base64("/g/nodes0"), "limit": "7"]
         #expect(try json(codec.page(prefix: "nodes/", from: nil, limit: 7, revision: nil)) == first)
         let second = try json(codec.page(prefix: "nodes/", from: Data("/g/nodes/a\0".utf8), limit: 7, revision: 12))
         #expect(second["key"] as? String == base64("/g/nodes/a\0"))
@@ -66,7 +66,7 @@ import Testing
     }
 
     @Test func aKeyOfSomebodyElseIsRefused() {
-        let other = EtcdAnswer.KeyValue(key: Data("/h/a".utf8), value: nil, mod_revision: 1)
+        let other = EtcdAnswer.KeyValue(key: Data("/h/a".utf8), value: nil, modRevision: 1)
         #expect(throws: EtcdCodec.Unreadable.self) { try codec.entry(other) }
     }
 

@@ -9,14 +9,14 @@ import Testing
     private var state = EtcdWatchState(after: 10, codec: EtcdCodec(prefix: "/g/"))
 
     private func event(_ key: String, _ revision: Int64) -> EtcdAnswer.Event {
-        .init(type: nil, kv: .init(key: Data("/g/\(key)".utf8), value: nil, mod_revision: WireInteger(revision)))
+        .init(type: nil, kv: .init(key: Data("/g/\(key)".utf8), value: nil, modRevision: WireInteger(revision)))
     }
 
     private func message(
         _ events: [EtcdAnswer.Event], at revision: Int64 = 100, fragment: Bool? = nil, cluster: String = "1"
     ) -> EtcdAnswer.Watch {
         .init(
-            header: .init(cluster_id: cluster, revision: WireInteger(revision)), fragment: fragment,
+            header: .init(clusterId: cluster, revision: WireInteger(revision)), fragment: fragment,
             events: events.isEmpty ? nil : events)
     }
 
@@ -72,7 +72,7 @@ import Testing
         _ = state.begin()
         var compacted = message([])
         compacted.canceled = true
-        compacted.compact_revision = 20
+        compacted.compactRevision = 20
         #expect(try state.take(compacted) == .compacted)
         _ = state.begin()
         #expect(try state.take(message([event("z", 90)], cluster: "2")) == .compacted)
@@ -81,7 +81,7 @@ import Testing
     @Test mutating func anEndByEtcdIsToldWithItsReason() throws {
         var canceled = message([])
         canceled.canceled = true
-        canceled.cancel_reason = "etcdserver: permission denied"
+        canceled.cancelReason = "etcdserver: permission denied"
         #expect(try state.take(canceled) == .canceled("etcdserver: permission denied"))
     }
 }

@@ -107,13 +107,14 @@ final class EtcdClient: Sendable {
             let text = "\(endpoint): \(failure.reason)"
             switch EtcdClient.consequence(of: failure) {
             case .give(let failure): throw failure
-            case .again: break
+            case .again: leave(endpoint)
             case .unknown:
+                // Also when the caller is told: its next call would meet the same silence.
+                leave(endpoint)
                 guard repetition == .allowed else {
                     throw .unavailable("\(text); whether the change was made is unknown")
                 }
             }
-            leave(endpoint)
             guard await backoff.pause(until: deadline) else { throw .unavailable(text) }
         }
     }

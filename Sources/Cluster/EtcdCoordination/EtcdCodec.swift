@@ -27,13 +27,13 @@ struct EtcdCodec: Sendable {
     func get(_ name: String) -> ByteBuffer { encode(EtcdRequest.Range(key: key(name))) }
 
     /// A linearizable read that says nothing but that the member takes part.
-    func probe() -> ByteBuffer { encode(EtcdRequest.Range(key: key(CoordinatorKey.cluster), count_only: true)) }
+    func probe() -> ByteBuffer { encode(EtcdRequest.Range(key: key(CoordinatorKey.cluster), countOnly: true)) }
 
     /// One page of a listing: from `start`, as of `revision`.
     func page(prefix: String, from start: Data?, limit: Int, revision: UInt64?) -> ByteBuffer {
         encode(
             EtcdRequest.Range(
-                key: start ?? key(prefix), range_end: end(prefix), limit: WireInteger(Int64(limit)),
+                key: start ?? key(prefix), rangeEnd: end(prefix), limit: WireInteger(Int64(limit)),
                 revision: revision.map { WireInteger(revision: $0) }))
     }
 
@@ -41,19 +41,19 @@ struct EtcdCodec: Sendable {
         let compare = transaction.conditions.map { condition in
             switch condition {
             case .absent(let name):
-                EtcdRequest.Compare(target: "CREATE", key: key(name), create_revision: 0)
+                EtcdRequest.Compare(target: "CREATE", key: key(name), createRevision: 0)
             case .revision(let name, let revision):
-                EtcdRequest.Compare(target: "MOD", key: key(name), mod_revision: WireInteger(revision: revision))
+                EtcdRequest.Compare(target: "MOD", key: key(name), modRevision: WireInteger(revision: revision))
             }
         }
         let success = transaction.operations.map { operation in
             switch operation {
             case .put(let name, let value, let lease):
                 EtcdRequest.Operation(
-                    request_put: .init(
+                    requestPut: .init(
                         key: key(name), value: Data(value.readableBytesView),
                         lease: lease.map { EtcdCodec.identifier(of: $0) }))
-            case .delete(let name): EtcdRequest.Operation(request_delete_range: .init(key: key(name)))
+            case .delete(let name): EtcdRequest.Operation(requestDeleteRange: .init(key: key(name)))
             }
         }
         return encode(EtcdRequest.Transaction(compare: compare, success: success))
@@ -62,18 +62,18 @@ struct EtcdCodec: Sendable {
     /// etcd counts in whole seconds.
     func grantLease(_ duration: Duration) -> ByteBuffer {
         let (seconds, rest) = duration.components
-        return encode(EtcdRequest.LeaseGrant(TTL: WireInteger(max(1, rest > 0 ? seconds + 1 : seconds))))
+        return encode(EtcdRequest.LeaseGrant(ttl: WireInteger(max(1, rest > 0 ? seconds + 1 : seconds))))
     }
 
     func lease(_ lease: CoordinatorLease) -> ByteBuffer {
-        encode(EtcdRequest.Lease(ID: EtcdCodec.identifier(of: lease)))
+        encode(EtcdRequest.Lease(id: EtcdCodec.identifier(of: lease)))
     }
 
     func watch(prefix: String, from revision: UInt64) -> ByteBuffer {
         encode(
             EtcdRequest.Watch(
-                create_request: .init(
-                    key: key(prefix), range_end: end(prefix), start_revision: WireInteger(revision: revision))))
+                createRequest: .init(
+                    key: key(prefix), rangeEnd: end(prefix), startRevision: WireInteger(revision: revision))))
     }
 
     func authenticate(_ user: EtcdSettings.User) -> ByteBuffer {
@@ -95,7 +95,9 @@ struct EtcdCodec: Sendable {
     static func decode<Answer: Decodable>(
         _ type: Answer.Type, _ bytes: ByteBuffer
     ) throws(Unreadable) -> Answer {
-        do { return try JSONDecoder().decode(type, from: Data(bytes.readableBytesView)) } catch {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        do { return try decoder.decode(type, from: Data(bytes.readableBytesView)) } catch {
             throw Unreadable(reason: "\(error)")
         }
     }
@@ -118,14 +120,14 @@ struct EtcdCodec: Sendable {
     func entry(_ keyValue: EtcdAnswer.KeyValue) throws(Unreadable) -> CoordinatorEntry {
         CoordinatorEntry(
             key: try name(of: keyValue), value: ByteBuffer(bytes: keyValue.value ?? Data()),
-            revision: keyValue.mod_revision?.unsigned ?? 0)
+            revision: keyValue.modRevision?.unsigned ?? 0)
     }
 
     func change(_ event: EtcdAnswer.Event) throws(Unreadable) -> CoordinatorChange {
         CoordinatorChange(
             key: try name(of: event.kv),
             value: event.type == "DELETE" ? nil : ByteBuffer(bytes: event.kv.value ?? Data()),
-            revision: event.kv.mod_revision?.unsigned ?? 0)
+            revision: event.kv.modRevision?.unsigned ?? 0)
     }
 
     private func name(of keyValue: EtcdAnswer.KeyValue) throws(Unreadable) -> String {
@@ -139,7 +141,7 @@ struct EtcdCodec: Sendable {
     static func identifier(of lease: CoordinatorLease) -> WireInteger { WireInteger(Int64(bitPattern: lease.id)) }
 
     static func lease(_ answer: EtcdAnswer.Lease) throws(Unreadable) -> CoordinatorLease {
-        guard let id = answer.ID?.value, id != 0, let seconds = answer.TTL?.value, seconds > 0 else {
+        guard let id = answer.id?.value, id != 0, let seconds = answer.ttl?.value, seconds > 0 else {
             throw Unreadable(reason: "a lease without id or duration")
         }
         return CoordinatorLease(id: UInt64(bitPattern: id), duration: .seconds(seconds))

@@ -98,7 +98,7 @@ public final class EtcdCoordinator: Coordinator {
 
     public func keepAlive(_ lease: CoordinatorLease) async throws(CoordinatorFailure) {
         let answer = try await client.streamedCall(EtcdAnswer.Lease.self, "lease/keepalive", codec.lease(lease))
-        guard let left = answer.TTL?.value, left > 0 else { throw .leaseExpired }
+        guard let left = answer.ttl?.value, left > 0 else { throw .leaseExpired }
     }
 
     public func revoke(_ lease: CoordinatorLease) async throws(CoordinatorFailure) {

@@ -3,7 +3,8 @@ import Foundation
 import NIOCore
 
 // The JSON of etcd 3.4's gateway (etcd's rpc.proto, by the proto3 JSON mapping): 64-bit integers are strings, bytes are
-// base64, and a field with its default value may be left out.
+// base64, and a field with its default value may be left out. Parsers take names in camel case; etcd answers with those
+// of its protocol's files, in snake case.
 
 /// A 64-bit integer as proto3 writes it: in quotes. Read with or without them.
 struct WireInteger: Codable, Hashable, ExpressibleByIntegerLiteral {
@@ -38,18 +39,18 @@ struct WireInteger: Codable, Hashable, ExpressibleByIntegerLiteral {
 enum EtcdRequest {
     struct Range: Encodable {
         var key: Data
-        var range_end: Data?
+        var rangeEnd: Data?
         var limit: WireInteger?
         var revision: WireInteger?
-        var count_only: Bool?
+        var countOnly: Bool?
     }
 
     struct Compare: Encodable {
         var result = "EQUAL"
         var target: String
         var key: Data
-        var create_revision: WireInteger?
-        var mod_revision: WireInteger?
+        var createRevision: WireInteger?
+        var modRevision: WireInteger?
     }
 
     struct Put: Encodable {
@@ -61,8 +62,8 @@ enum EtcdRequest {
     struct DeleteRange: Encodable { var key: Data }
 
     struct Operation: Encodable {
-        var request_put: Put?
-        var request_delete_range: DeleteRange?
+        var requestPut: Put?
+        var requestDeleteRange: DeleteRange?
     }
 
     struct Transaction: Encodable {
@@ -70,18 +71,27 @@ enum EtcdRequest {
         var success: [Operation]
     }
 
-    struct LeaseGrant: Encodable { var TTL: WireInteger }
-    struct Lease: Encodable { var ID: WireInteger }
+    struct LeaseGrant: Encodable {
+        var ttl: WireInteger
+
+        enum CodingKeys: String, CodingKey { case ttl = "TTL" }
+    }
+
+    struct Lease: Encodable {
+        var id: WireInteger
+
+        enum CodingKeys: String, CodingKey { case id = "ID" }
+    }
 
     struct WatchCreate: Encodable {
         var key: Data
-        var range_end: Data
-        var start_revision: WireInteger
-        var progress_notify = true
+        var rangeEnd: Data
+        var startRevision: WireInteger
+        var progressNotify = true
         var fragment = true
     }
 
-    struct Watch: Encodable { var create_request: WatchCreate }
+    struct Watch: Encodable { var createRequest: WatchCreate }
     struct Authenticate: Encodable {
         var name: String
         var password: String
@@ -93,15 +103,15 @@ enum EtcdRequest {
 
 enum EtcdAnswer {
     struct Header: Decodable, Hashable {
-        var cluster_id: String?
-        var member_id: String?
+        var clusterId: String?
+        var memberId: String?
         var revision: WireInteger?
     }
 
     struct KeyValue: Decodable, Hashable {
         var key: Data
         var value: Data?
-        var mod_revision: WireInteger?
+        var modRevision: WireInteger?
     }
 
     struct Range: Decodable {
@@ -116,8 +126,13 @@ enum EtcdAnswer {
     }
 
     struct Lease: Decodable {
-        var ID: WireInteger?
-        var TTL: WireInteger?
+        var id: WireInteger?
+        var ttl: WireInteger?
+
+        enum CodingKeys: String, CodingKey {
+            case id = "ID"
+            case ttl = "TTL"
+        }
     }
 
     struct Empty: Decodable {}
@@ -150,8 +165,8 @@ enum EtcdAnswer {
         var header: Header?
         var created: Bool?
         var canceled: Bool?
-        var compact_revision: WireInteger?
-        var cancel_reason: String?
+        var compactRevision: WireInteger?
+        var cancelReason: String?
         var fragment: Bool?
         var events: [Event]?
     }
@@ -161,7 +176,7 @@ enum EtcdAnswer {
         var message: String?
         var error: String?
         var code: Int?
-        var grpc_code: Int?
+        var grpcCode: Int?
     }
 
     /// One message of a streaming call.

@@ -26,7 +26,7 @@ struct EtcdRefusal: Error, Hashable {
     }
 
     init(_ answer: EtcdAnswer.Refusal) {
-        self.init(code: answer.grpc_code ?? answer.code ?? 2, message: answer.message ?? answer.error ?? "no reason")
+        self.init(code: answer.grpcCode ?? answer.code ?? 2, message: answer.message ?? answer.error ?? "no reason")
     }
 
     private static let noSpace = """

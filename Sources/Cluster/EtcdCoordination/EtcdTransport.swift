@@ -7,7 +7,7 @@ import NIOPosix
 import NIOSSL
 
 /// Carries bodies to one member and back over HTTP/1.1, with a time-out and a bound on each.
-struct EtcdTransport: Sendable {
+final class EtcdTransport: Sendable {
     enum Failure: Error {
         /// No connection came about: the call certainly did not run.
         case unreachable(String)
@@ -43,6 +43,9 @@ struct EtcdTransport: Sendable {
         client = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
     }
 
+    /// The client must be shut down before it goes, also where an error let go of it.
+    deinit { Task { [client] in try? await client.shutdown() } }
+
     private static func tls(_ settings: EtcdSettings.TLS) throws -> TLSConfiguration {
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12
@@ -62,8 +65,8 @@ struct EtcdTransport: Sendable {
     ) async throws(Failure) -> ByteBuffer {
         do {
             return try await within(deadline) {
-                let response = try await client.execute(
-                    request(path, body, token: token, at: endpoint), deadline: deadline)
+                let response = try await self.client.execute(
+                    self.request(path, body, token: token, at: endpoint), deadline: deadline)
                 let answer = try await response.body.collect(upTo: EtcdLimits.maximumAnswer)
                 guard response.status == .ok else {
                     throw Failure.refused(EtcdCodec.refusal(answer, status: Int(response.status.code)))
@@ -82,7 +85,8 @@ struct EtcdTransport: Sendable {
         do {
             // The client's own deadline would end the stream too.
             response = try await within(deadline) {
-                try await client.execute(request(path, body, token: token, at: endpoint), deadline: .distantFuture)
+                try await self.client.execute(
+                    self.request(path, body, token: token, at: endpoint), deadline: .distantFuture)
             }
             guard response.status == .ok else {
                 let answer = try await within(deadline) {

@@ -45,12 +45,12 @@ struct EtcdWatchState {
 
     mutating func take(_ message: EtcdAnswer.Watch) throws(EtcdCodec.Unreadable) -> Step {
         // After a restore from a backup etcd counts anew, under another name.
-        if let id = message.header?.cluster_id {
+        if let id = message.header?.clusterId {
             if let cluster, cluster != id { return .compacted }
             cluster = id
         }
-        if let compacted = message.compact_revision, compacted.value > 0 { return .compacted }
-        if message.canceled == true { return .canceled(message.cancel_reason ?? "no reason") }
+        if let compacted = message.compactRevision, compacted.value > 0 { return .compacted }
+        if message.canceled == true { return .canceled(message.cancelReason ?? "no reason") }
         let reached = message.header?.revision?.unsigned ?? 0
         if message.created == true { return reached < revision ? .isBehind(at: reached) : .changes([]) }
         let events = message.events ?? []

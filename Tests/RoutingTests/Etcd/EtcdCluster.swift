@@ -136,7 +136,7 @@ final class EtcdCluster: Sendable {
                         "maintenance/status", ByteBuffer(string: "{}"), token: nil, at: member.endpoint,
                         deadline: .now() + .seconds(2)),
                     let status = try? EtcdCodec.decode(EtcdAnswer.Status.self, bytes),
-                    status.leader == status.header.member_id
+                    status.leader == status.header.memberId
                 else { continue }
                 return member
             }

@@ -22,8 +22,10 @@ final class EtcdMember: Sendable {
         exec 3<&0 </dev/null
         "$@" >>"$0/log" 2>&1 3<&- & etcd=$!
         echo $etcd >"$0/pid.new" && mv "$0/pid.new" "$0/pid"
-        (read -r _ <&3; kill -KILL $etcd) 2>/dev/null & exec 3<&-
+        (read -r _ <&3; kill -KILL $etcd) 2>/dev/null & guard=$!
+        exec 3<&-
         wait $etcd
+        kill -KILL $guard
         """
 
     let name: String
@@ -81,9 +83,9 @@ final class EtcdMember: Sendable {
             return running
         }
         guard let ended else { return }
-        Glibc.kill(ended.pid, SIGKILL)
-        ended.shell.waitUntilExit()
+        // The shell kills it, then ends itself.
         try? ended.input.fileHandleForWriting.close()
+        ended.shell.waitUntilExit()
     }
 
     /// SIGSTOP: the machine's sockets stay, and nobody answers.

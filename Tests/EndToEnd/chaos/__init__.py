@@ -1,0 +1,1 @@
+"""Fault tests on real processes: see README.md in this folder."""
