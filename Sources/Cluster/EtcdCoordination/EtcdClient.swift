@@ -105,7 +105,7 @@ final class EtcdClient: Sendable {
                 return try await attempt(endpoint, min(deadline, .now() + settings.attemptTimeout.timeAmount))
             } catch { failure = error }
             let text = "\(endpoint): \(failure.reason)"
-            switch EtcdClient.consequence(of: failure) {
+            switch consequence(of: failure) {
             case .give(let failure): throw failure
             case .again: leave(endpoint)
             case .unknown:
@@ -122,13 +122,18 @@ final class EtcdClient: Sendable {
     /// What a call with an answer beyond ``EtcdLimits/maximumAnswer`` throws.
     static let answerTooLong = CoordinatorFailure.unavailable(EtcdTransport.Failure.tooLong.reason)
 
+    /// What a call that the user may not make throws.
+    func forbidden(_ reason: String) -> CoordinatorFailure {
+        .invalid("etcd: \(reason)" + (settings.user == nil ? "; coordinator.user is not set" : ""))
+    }
+
     private enum Consequence {
         case give(CoordinatorFailure)
         case again
         case unknown
     }
 
-    private static func consequence(of failure: EtcdTransport.Failure) -> Consequence {
+    private func consequence(of failure: EtcdTransport.Failure) -> Consequence {
         switch failure {
         case .unreachable: .again
         case .lost: .unknown
@@ -138,7 +143,7 @@ final class EtcdClient: Sendable {
             switch refusal.meaning {
             case .failure(let failure): .give(failure)
             case .didNotRun, .unauthenticated: .again
-            case .forbidden: .give(.invalid("etcd: \(refusal.message)"))
+            case .forbidden: .give(forbidden(refusal.message))
             case .unknown: .unknown
             }
         }

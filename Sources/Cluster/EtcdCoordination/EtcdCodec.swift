@@ -114,7 +114,8 @@ struct EtcdCodec: Sendable {
 
     static func refusal(_ bytes: ByteBuffer, status: Int) -> EtcdRefusal {
         if let refusal = try? decode(EtcdAnswer.Refusal.self, bytes) { return EtcdRefusal(refusal) }
-        return EtcdRefusal(code: 2, message: "HTTP status \(status), without etcd's body")
+        let text = String(decoding: bytes.readableBytesView.prefix(EtcdLimits.quotedReason), as: UTF8.self)
+        return EtcdRefusal(code: 2, message: "HTTP status \(status): \(text)")
     }
 
     func entry(_ keyValue: EtcdAnswer.KeyValue) throws(Unreadable) -> CoordinatorEntry {

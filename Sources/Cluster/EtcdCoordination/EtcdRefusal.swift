@@ -44,6 +44,10 @@ struct EtcdRefusal: Error, Hashable {
         if message.contains("user name is empty") {
             return .failure(.invalid("etcd asks for a user: set coordinator.user and coordinator.password-file"))
         }
+        if message.contains("CommonName of client") {
+            return .failure(
+                .invalid("etcd's gateway takes no client certificate with a common name while etcd has users"))
+        }
         if message.contains("permission denied") { return .forbidden }
         if message.contains("too many requests") || message.contains("proposal dropped") { return .didNotRun }
         return switch code {

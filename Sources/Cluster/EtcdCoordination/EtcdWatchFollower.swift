@@ -54,7 +54,7 @@ struct EtcdWatchFollower: Sendable {
                 if case .forbidden(let reason) = ending {
                     // A watch is told so also when only its token has expired: once more, with a new one.
                     guard let token, refused == nil else {
-                        return outlet.finish(.failure(.invalid("etcd: \(reason)")))
+                        return outlet.finish(.failure(client.forbidden(reason)))
                     }
                     refused = token
                     continue
