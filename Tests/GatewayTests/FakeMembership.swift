@@ -62,7 +62,8 @@ final class FakeMembership: Sendable {
     func open(
         _ method: CallMethod, from local: NodeID, to peer: NodeID, body: ByteBuffer, _ receiver: any StreamReceiver
     ) throws(CallFailure) -> any TransportStream {
-        guard let acceptor = state.withLock({ $0.acceptors[peer]?[method] }) else { throw .unreachable("no such node") }
+        guard handler(.pullSession, at: local) != nil, let acceptor = state.withLock({ $0.acceptors[peer]?[method] })
+        else { throw .unreachable("no such node") }
         let (near, far) = PairedStream.pair(local, peer)
         state.withLock { $0.streams.append(near) }
         near.receive(with: receiver)

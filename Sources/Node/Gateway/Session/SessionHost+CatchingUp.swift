@@ -64,7 +64,8 @@ extension SessionHost {
     /// Events that a session had missed before its snapshot. The view has advanced already: it tells what the session
     /// may read of them.
     private func deliver(
-        missed events: [(event: Event, number: EventNumber?)], of guild: GuildID, to session: Session, _ audience: GuildAudience
+        missed events: [(event: Event, number: EventNumber?)], of guild: GuildID, to session: Session,
+        _ audience: GuildAudience
     ) {
         let seen = session.seen.removeValue(forKey: guild)
         var created: Set<ChannelID> = []
