@@ -58,7 +58,7 @@ let package = Package(
         library(
             "Routing", "Cluster",
             ["Identity", "Wire", "Placement", "Coordination", "Transport", nioCore, logging, tracing]),
-        library("Replication", "Cluster", ["Identity", "Wire", nioCore]),
+        library("Replication", "Cluster", ["Identity", "Placement", "Wire", nioCore]),
         library(
             "Operations", "Cluster",
             [
@@ -154,7 +154,7 @@ let package = Package(
         tests(
             "Routing",
             ["Routing", "Transport", "Coordination", "Placement", "Identity", "Wire", nioCore, nioPosix, logging]),
-        tests("Replication", ["Replication", "Identity", "Wire", nioCore]),
+        tests("Replication", ["Replication", "Identity", "Placement", "Wire", nioCore]),
         tests("Operations", ["Operations", "Identity", logging, metrics, tracing, nioCore, nioPosix]),
         tests("Storage", ["Storage", "Domain", "Replication", "Identity", "Wire", nioCore]),
         tests("Domain", ["Domain", "DomainTesting", "Identity", "Wire", nioCore]),

@@ -41,31 +41,38 @@ extension LogStore {
     /// The highest epoch of each slot's row that this disk remembers.
     ///
     /// - Throws: ``StorageFailure``.
-    public func knownEpochs() throws -> [Slot: Epoch] { try notes(.epoch).mapValues { Epoch(rawValue: $0) } }
+    public func knownEpochs() throws(StorageFailure) -> [Slot: Epoch] {
+        try notes(.epoch).mapValues { Epoch(rawValue: $0) }
+    }
 
     /// The slots whose data must not be used, and why.
     ///
     /// - Throws: ``StorageFailure``.
-    public func markers() throws -> [Slot: SlotMarker] {
-        try notes(.marker).mapValues { number in
+    public func markers() throws(StorageFailure) -> [Slot: SlotMarker] {
+        var markers: [Slot: SlotMarker] = [:]
+        for (slot, number) in try notes(.marker) {
             guard let marker = UInt8(exactly: number).flatMap({ SlotMarker(rawValue: $0) }) else {
-                throw StorageFailure.corrupt("a slot has the marker \(number)")
+                throw .corrupt("slot \(slot) has the marker \(number)")
             }
-            return marker
+            markers[slot] = marker
         }
+        return markers
     }
 
-    /// - Throws: ``StorageFailure``.
-    public func marker(_ slot: Slot) throws -> SlotMarker? { try markers()[slot] }
-
-    private func notes(_ note: LogNote) throws -> [Slot: UInt64] {
+    private func notes(_ note: LogNote) throws(StorageFailure) -> [Slot: UInt64] {
         var notes: [Slot: UInt64] = [:]
-        try database.scan(family, from: note.start, upTo: note.end) { key, value in
-            guard key.count == 5, let slot = Slot(rawValue: UInt16(key[3]) << 8 | UInt16(key[4])),
-                let number = LogNote.number(ByteBuffer(bytes: value))
-            else { throw StorageFailure.corrupt("a note of the log cannot be read") }
-            notes[slot] = number
-            return true
+        do {
+            try database.scan(family, from: note.start, upTo: note.end) { key, value in
+                guard key.count == 5, let slot = Slot(rawValue: UInt16(key[3]) << 8 | UInt16(key[4])),
+                    let number = LogNote.number(ByteBuffer(bytes: value))
+                else { throw StorageFailure.corrupt("a note of the log cannot be read") }
+                notes[slot] = number
+                return true
+            }
+        } catch let failure as StorageFailure {
+            throw failure
+        } catch {
+            throw .corrupt("\(error)")
         }
         return notes
     }

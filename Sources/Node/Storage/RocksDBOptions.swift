@@ -1,7 +1,9 @@
 import CRocksDB
 
 /// How an instance, or one of its families, is set up.
-final class RocksDBOptions {
+///
+/// `@unchecked Sendable`: options are filled before the value is shared, and only read after that.
+final class RocksDBOptions: @unchecked Sendable {
     let handle: OpaquePointer
     let usesWAL: Bool
 

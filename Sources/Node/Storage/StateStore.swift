@@ -4,6 +4,7 @@ import Foundation
 import Identity
 import NIOCore
 import Replication
+import Synchronization
 
 /// The `state` instance: what the committed entries of this node's slots have made (DESIGN §7).
 ///
@@ -31,7 +32,15 @@ public final class StateStore: Sendable {
     }
 
     let database: RocksDB
+    private let familyOptions: RocksDBOptions
     private let checkpointFolder: String
+    /// Parts of snapshots on their way to other nodes, and from them.
+    let outgoingFolder: String
+    let incomingFolder: String
+    let exports = Atomic<Int>(0)
+    let isIngesting = Atomic<Bool>(false)
+    /// Held for the time of a flush: two may be asked for at once, and there is one folder. Never on an event loop.
+    private let flushing = Mutex(())
 
     /// - Throws: ``StorageFailure``.
     public init(path: String, limits: StoreLimits = StoreLimits()) throws(StorageFailure) {
@@ -41,13 +50,22 @@ public final class StateStore: Sendable {
         // The families' options keep the cache alive.
         defer { rocksdb_cache_destroy(cache) }
         checkpointFolder = path + ".flush"
-        try? FileManager.default.removeItem(atPath: checkpointFolder)
-        let options = RocksDBOptions.state(limits: limits)
-        let names = ["default"] + Family.allCases.map { "\($0)" }
+        outgoingFolder = path + ".outgoing"
+        incomingFolder = path + ".incoming"
+        let family = RocksDBOptions.stateFamily(limits: limits, cache: cache)
+        familyOptions = family
+        let names = ["default"] + Family.allCases.map(\.columnFamily)
         database = try RocksDB(
-            path: path, options: options, families: names,
-            familyOptions: names.map { _ in RocksDBOptions.stateFamily(limits: limits, cache: cache) })
+            path: path, options: RocksDBOptions.state(limits: limits), families: names,
+            familyOptions: names.map { _ in family })
+        // The instance is locked by now: what lies there was left by a process that is gone.
+        for folder in [checkpointFolder, outgoingFolder, incomingFolder] {
+            try? FileManager.default.removeItem(atPath: folder)
+        }
     }
+
+    /// How files of a family are written.
+    func options(_ family: Family) -> RocksDBOptions { familyOptions }
 
     func handle(_ family: Family) -> OpaquePointer { database.families[Int(family.rawValue)] }
 
@@ -124,6 +142,13 @@ public final class StateStore: Sendable {
             value.writeInteger(applied.idMark.rawValue)
             batch.put(store.handle(.meta), RowKey(slot, StateStore.appliedKey), value)
         }
+
+        /// Deletes all rows of the slot.
+        func clear(_ slot: Slot) {
+            for family in Family.allCases {
+                batch.deleteRange(store.handle(family), from: .start(of: slot), upTo: .end(of: slot))
+            }
+        }
     }
 
     public func makeBatch() -> Batch { Batch(self) }
@@ -137,11 +162,13 @@ public final class StateStore: Sendable {
 
     /// Brings all that is applied to disk, in one atomic step. Blocks for the time of the writes.
     public func flush() throws(StorageFailure) {
-        try database.flushAll(checkpoint: checkpointFolder)
-        do {
-            try FileManager.default.removeItem(atPath: checkpointFolder)
-        } catch {
-            throw .file(path: checkpointFolder, reason: "\(error)")
+        try flushing.withLock { _ throws(StorageFailure) in
+            try database.flushAll(checkpoint: checkpointFolder)
+            do {
+                try FileManager.default.removeItem(atPath: checkpointFolder)
+            } catch {
+                throw .file(path: checkpointFolder, reason: "\(error)")
+            }
         }
     }
 

@@ -2,10 +2,10 @@ import Identity
 
 /// Why a store cannot be opened, read or written.
 ///
-/// All but one end the process: a store that fails is not retried. ``corruptReplica(slot:index:reason:)`` is the
-/// exception: what was read of one slot is not what had been written, and this node's replica of that slot alone is
-/// taken out. Whether a *write* or a sync reached the disk is never known after it failed, so failed writes end the
-/// process whatever RocksDB calls them.
+/// All but two end the process: a store that fails is not retried. ``corruptReplica(slot:index:reason:)``: what was read
+/// of one slot is not what had been written, and this node's replica of that slot alone is taken out.
+/// ``snapshotFailed(slot:reason:)``: a copy did not come about, and may be tried again. Whether a *write* or a sync
+/// reached the disk is never known after it failed, so failed writes end the process whatever RocksDB calls them.
 public enum StorageFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// RocksDB's own words.
     case rocksDB(String)
@@ -20,8 +20,9 @@ public enum StorageFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case corrupt(String)
     /// An entry or a block of one slot is not what was written, or its sectors cannot be read.
     case corruptReplica(slot: Slot, index: LogIndex?, reason: String)
-    /// A snapshot that another node sent cannot be installed here; nothing of the store has changed.
-    case unusableSnapshot(slot: Slot, reason: String)
+    /// A snapshot of a slot cannot be made, received or installed. The store is sound: the slot is as it was or, when
+    /// ``SlotIngestion/install(parts:)`` failed half-way, empty.
+    case snapshotFailed(slot: Slot, reason: String)
 
     /// Runs what reads one slot, and names the slot in RocksDB's complaint of a broken or unreadable block.
     static func locating<Result>(_ slot: Slot, _ body: () throws -> Result) throws -> Result {
@@ -29,6 +30,14 @@ public enum StorageFailure: Error, Hashable, Sendable, CustomStringConvertible {
             return try body()
         } catch let failure as StorageFailure {
             throw failure.read(of: slot)
+        }
+    }
+
+    /// Whether the process may go on; see the type.
+    public var isLocal: Bool {
+        switch self {
+        case .corruptReplica, .snapshotFailed: true
+        default: false
         }
     }
 
@@ -56,7 +65,7 @@ public enum StorageFailure: Error, Hashable, Sendable, CustomStringConvertible {
         case .corruptReplica(let slot, let index?, let reason):
             "entry \(index) of slot \(slot) is corrupt on this node: \(reason)"
         case .corruptReplica(let slot, nil, let reason): "slot \(slot) is corrupt on this node: \(reason)"
-        case .unusableSnapshot(let slot, let reason): "the snapshot of slot \(slot) cannot be used: \(reason)"
+        case .snapshotFailed(let slot, let reason): "the snapshot of slot \(slot) fails: \(reason)"
         }
     }
 }

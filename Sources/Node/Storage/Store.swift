@@ -6,6 +6,8 @@ public struct Store: Sendable {
     public let identity: StoreIdentity
     public let log: LogStore
     public let state: StateStore
+    /// Slots whose data were half installed or half deleted when the process before this one ended: they are empty now.
+    public let wiped: [Slot]
 
     /// Opens the folder, and makes it when it is not there. Only one process can have it open.
     ///
@@ -20,6 +22,7 @@ public struct Store: Sendable {
         identity = try StoreIdentity.establish(folder: folder, cluster: cluster)
         log = try LogStore(path: folder + "/log", limits: limits)
         state = try StateStore(path: folder + "/state", limits: limits)
+        wiped = try Store.wipeMarked(log, state)
     }
 
     /// Flushes the state and closes both instances. The caller knows that nobody uses them any more.
