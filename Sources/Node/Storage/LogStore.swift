@@ -9,10 +9,12 @@ import Replication
 /// must be synced as well lie beside the entries; see ``LogNote``.
 public final class LogStore: Sendable {
     let database: RocksDB
+    private let damage: DamageNote
     var family: OpaquePointer { database.families[0] }
 
     /// - Throws: ``StorageFailure``.
     public init(path: String, limits: StoreLimits = StoreLimits()) throws(StorageFailure) {
+        damage = DamageNote(besides: path)
         let options = RocksDBOptions.log(limits: limits)
         database = try RocksDB(path: path, options: options, families: ["default"], familyOptions: [options])
     }
@@ -53,7 +55,14 @@ public final class LogStore: Sendable {
     public func makeBatch() -> Batch { Batch(family: family) }
 
     /// Writes and syncs; blocks for the time of the fsync.
-    public func write(_ batch: Batch) throws(StorageFailure) { try database.write(batch.batch) }
+    public func write(_ batch: Batch) throws(StorageFailure) {
+        do {
+            try database.write(batch.batch)
+        } catch {
+            damage.remember(error)
+            throw error
+        }
+    }
 
     /// About how many bytes the logs of these slots take in files; what is still in memory does not count.
     ///
