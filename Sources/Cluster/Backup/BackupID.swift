@@ -8,7 +8,7 @@ public struct BackupID: Hashable, Comparable, Sendable, CustomStringConvertible,
     /// 1 to 64 of `A–Z a–z 0–9 -`; `nil` for anything else.
     public init?(_ text: String) {
         guard (1...64).contains(text.utf8.count), ObjectKey(text) != nil,
-            text.utf8.allSatisfy({ $0 != UInt8(ascii: ".") && $0 != UInt8(ascii: "_") })
+            text.utf8.allSatisfy({ !"./_".utf8.contains($0) })
         else { return nil }
         self.text = text
     }
