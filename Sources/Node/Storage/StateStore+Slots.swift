@@ -11,8 +11,8 @@ extension StateStore {
         let batch = makeBatch()
         batch.clear(slot)
         try write(batch)
-        try flush()
         let cleared = rocksdb_get_latest_sequence_number(database.handle)
+        try flush()
         // Files that hold nothing else go at once; the rest when the background compaction comes to them. Not while
         // somebody may read older rows: a file that is dropped is gone for snapshots too.
         guard try database.oldestSnapshot() ?? cleared >= cleared else { return }
@@ -21,7 +21,7 @@ extension StateStore {
 
     /// Takes SST files into a family. They must hold keys that the family has no rows of.
     func ingest(_ paths: [String], _ family: Family) throws(StorageFailure) {
-        try database.ingest(paths, handle(family))
+        try remembering { () throws(StorageFailure) in try database.ingest(paths, handle(family)) }
     }
 
     /// About how many bytes the slots' rows take in files, over all families; what is still in memory does not count.
@@ -51,11 +51,12 @@ extension Family {
 }
 
 extension RocksDB {
-    func ingest(_ paths: [String], _ family: OpaquePointer) throws(StorageFailure) {
+    /// - Parameter moving: whether the files go; they lie on the instance's file system.
+    func ingest(_ paths: [String], _ family: OpaquePointer, moving: Bool = true) throws(StorageFailure) {
         let options = rocksdb_ingestexternalfileoptions_create()
         defer { rocksdb_ingestexternalfileoptions_destroy(options) }
-        // Both folders are on one file system: a link, no copy. RocksDB syncs the file itself.
-        rocksdb_ingestexternalfileoptions_set_move_files(options, 1)
+        // A link, no copy. RocksDB syncs the file itself.
+        rocksdb_ingestexternalfileoptions_set_move_files(options, moving ? 1 : 0)
         // What was deleted before lies in the way, in number: the new rows come after it.
         rocksdb_ingestexternalfileoptions_set_allow_global_seqno(options, 1)
         rocksdb_ingestexternalfileoptions_set_allow_blocking_flush(options, 1)
