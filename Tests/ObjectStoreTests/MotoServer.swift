@@ -40,7 +40,8 @@ actor MotoServer {
             made = iam.create_access_key(UserName="guildhall")["AccessKey"]
             answer.update(key=made["AccessKeyId"], secret=made["SecretAccessKey"])
             moto.settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
-        print(json.dumps(answer), flush=True)
+        sys.stdout.write(json.dumps(answer) + chr(10))
+        sys.stdout.flush()
         sys.stdin.read()
         """
 
