@@ -8,8 +8,6 @@ import Synchronization
 public struct LogGeneration: Hashable, Comparable, Sendable {
     private let rawValue: UInt64
 
-    private init(rawValue: UInt64) { self.rawValue = rawValue }
-
     /// Of a slot whose log is never cut while its owner lives.
     public static let initial = LogGeneration(rawValue: 0)
 

@@ -33,6 +33,7 @@ public final class StateStore: Sendable {
 
     let database: RocksDB
     private let familyOptions: RocksDBOptions
+    private let damage: DamageNote
     private let checkpointFolder: String
     /// Parts of snapshots on their way to other nodes, and from them.
     let outgoingFolder: String
@@ -54,13 +55,27 @@ public final class StateStore: Sendable {
         incomingFolder = path + ".incoming"
         let family = RocksDBOptions.stateFamily(limits: limits, cache: cache)
         familyOptions = family
-        let names = ["default"] + Family.allCases.map(\.columnFamily)
+        damage = DamageNote(besides: path)
+        let names = StateStore.familyNames
         database = try RocksDB(
             path: path, options: RocksDBOptions.state(limits: limits), families: names,
             familyOptions: names.map { _ in family })
         // The instance is locked by now: what lies there was left by a process that is gone.
         for folder in [checkpointFolder, outgoingFolder, incomingFolder] {
             try? FileManager.default.removeItem(atPath: folder)
+        }
+    }
+
+    /// In the order of the families' numbers in ``Family``.
+    static let familyNames = ["default"] + Family.allCases.map(\.columnFamily)
+
+    /// Runs what writes to RocksDB. What it says of a broken block is remembered for the next start.
+    func remembering(_ body: () throws(StorageFailure) -> Void) throws(StorageFailure) {
+        do {
+            try body()
+        } catch {
+            damage.remember(error)
+            throw error
         }
     }
 
@@ -153,7 +168,9 @@ public final class StateStore: Sendable {
 
     public func makeBatch() -> Batch { Batch(self) }
 
-    public func write(_ batch: Batch) throws(StorageFailure) { try database.write(batch.batch) }
+    public func write(_ batch: Batch) throws(StorageFailure) {
+        try remembering { () throws(StorageFailure) in try database.write(batch.batch) }
+    }
 
     private func family(_ number: UInt8) throws(StorageFailure) -> OpaquePointer {
         guard let family = Family(rawValue: number) else { throw .corrupt("an entry names the family \(number)") }
@@ -163,7 +180,7 @@ public final class StateStore: Sendable {
     /// Brings all that is applied to disk, in one atomic step. Blocks for the time of the writes.
     public func flush() throws(StorageFailure) {
         try flushing.withLock { _ throws(StorageFailure) in
-            try database.flushAll(checkpoint: checkpointFolder)
+            try remembering { () throws(StorageFailure) in try database.flushAll(checkpoint: checkpointFolder) }
             do {
                 try FileManager.default.removeItem(atPath: checkpointFolder)
             } catch {
