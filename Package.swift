@@ -52,7 +52,7 @@ let package = Package(
         library(
             "EtcdCoordination", "Cluster",
             [
-                "Coordination", nioCore, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                "Coordination", "Operations", nioCore, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ]),
@@ -117,7 +117,8 @@ let package = Package(
         .executableTarget(
             name: "guildhall-node",
             dependencies: [
-                "Slots", "Gateway", "Routing", "Transport", "Coordination", "Operations", "Placement", "Identity",
+                "Slots", "Gateway", "Routing", "Transport", "Coordination", "EtcdCoordination", "Operations",
+                "Placement", "Identity",
                 "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), logging, nioCore, nioPosix,
             ],
@@ -134,7 +135,8 @@ let package = Package(
         .executableTarget(
             name: "guildhall-router",
             dependencies: [
-                "Edge", "Routing", "Transport", "Coordination", "Operations", "Placement", "Identity", "Wire",
+                "Edge", "Routing", "Transport", "Coordination", "EtcdCoordination", "Operations", "Placement",
+                "Identity", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), logging, nioCore, nioPosix,
             ],
             path: "Sources/Router/guildhall-router", swiftSettings: strict),
