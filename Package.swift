@@ -147,11 +147,12 @@ let package = Package(
             dependencies: [
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                "Identity", nioCore, nioPosix, crypto, .product(name: "NIOFoundationCompat", package: "swift-nio"),
+                "Identity", "Coordination", "EtcdCoordination", "Operations", "Routing", nioCore, nioPosix, crypto,
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
             ],
             path: "ops/guildctl", swiftSettings: strict),
 
-        tests("guildctl", ["guildctl"]),
+        tests("guildctl", ["guildctl", "Coordination", nioCore]),
         // Durable commands a second of the slots' runtime alone: `swift build -c release --product slot-writes`.
         .executableTarget(
             name: "slot-writes",
