@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import time
@@ -15,11 +16,10 @@ import aiohttp
 from chaos.certificates import Authority
 from chaos.hosts import run
 from chaos.processes import Process
+from chaos.scene import DISK_MEGABYTES
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 START_LIMIT = 120
-# Of the small disk that one guild node has.
-DISK_MEGABYTES = 512
 
 
 class Cluster:
@@ -36,6 +36,8 @@ class Cluster:
         # One guild node has a disk of its own, and one a clock of its own.
         self.small_disk = self.guilds[-1] if network.has_network else None
         self.own_clock = self.guilds[0] if FAKETIME.exists() else None
+        # Whether each slot had more than one replica in sync at the start.
+        self.is_replicated = False
         self.processes = {}
         self.ports = {}
         self.begun = time.monotonic()
@@ -197,6 +199,10 @@ class Cluster:
 
     def free_disk(self):
         (self.data(self.small_disk) / "filler").unlink(missing_ok=True)
+
+    def wipe(self, name):
+        """Deletes what a node that does not run has on its disk."""
+        shutil.rmtree(self.data(name))
 
     async def heal(self):
         """Takes away whatever faults change; what runs is not waited for."""

@@ -1,7 +1,8 @@
 """Every kind of fault. A new one is an async function with the decorator: it breaks something, waits, and heals it.
 
-The decorator says in which lane the kind takes turns with others (lanes run side by side), what it needs of the run, and
-how long a write may take under it, in seconds, when the cluster has three replicas (None: as long as the fault lasts).
+The decorator says in which lane the kind takes turns with others (lanes run side by side), what it needs of the run,
+and how long a write may take under it, in seconds, when the cluster has three replicas (None: as long as the fault
+lasts).
 A fault heals what it broke also when it is cancelled.
 """
 
@@ -10,7 +11,7 @@ import signal
 from dataclasses import dataclass
 from typing import Callable
 
-from chaos.cluster import DISK_MEGABYTES
+from chaos.scene import DISK_MEGABYTES
 
 LANES = ("nodes", "network", "edge", "operator")
 # Of the leases that replicas give a primary: 2 s for it to serve, 3 s for them to wait.
@@ -125,6 +126,20 @@ async def disk_full(scene):
         await scene.hold(seconds)
     finally:
         scene.cluster.free_disk()
+    await scene.until_ready(name)
+
+
+@fault("wipe-guild", "nodes", "replication", "network", impairs_guilds=True, maximum_pause=LEASE + 3)
+async def wipe_guild(scene):
+    """The machine comes back under its old name with an empty disk."""
+    name, down = scene.choice.choice(scene.cluster.guilds[:-1]), scene.seconds(0, 3)
+    scene.say(f"kill -9 of {name}, and its data is deleted, down for {down:.1f} s")
+    try:
+        await scene.process(name).kill()
+        scene.cluster.wipe(name)
+        await scene.hold(down)
+    finally:
+        scene.process(name).start()
     await scene.until_ready(name)
 
 

@@ -28,12 +28,16 @@ def options():
     parser.add_argument("--readers", type=int, default=3)
     parser.add_argument("--listeners", type=int, default=10, help="gateway sessions; the first is discord.py (10)")
     parser.add_argument("--guilds-a-bot", type=int, default=4)
-    parser.add_argument("--cut-every", type=float, default=15, help="mean seconds until a listener cuts itself off (15)")
+    parser.add_argument("--cut-every", type=float, default=15,
+                        help="mean seconds until a raw listener cuts itself off")
     parser.add_argument("--without-library", action="store_true", help="no discord.py among the listeners")
     parser.add_argument("--programs", type=Path, default=REPOSITORY / ".build" / "debug")
     parser.add_argument("--log-level", default="info")
+    parser.add_argument("--prove", action="store_true",
+                        help="do also what loses data by right, such as wipe-guild without replicas: it must be found")
     parser.add_argument("--keep", action="store_true", help="keep data and logs also when nothing was found")
-    parser.add_argument("--folder", type=Path, help="where data and logs lie (a new one in the system's temporary folder)")
+    parser.add_argument("--folder", type=Path,
+                        help="where data and logs lie (a new one in the system's temporary folder)")
     chosen = parser.parse_args()
     for name in chosen.faults or ():
         if name not in KINDS:

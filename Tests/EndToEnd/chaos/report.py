@@ -105,11 +105,12 @@ def text(result, folder):
             f"writes      {name.replace('_', ' ')}: {latency['count']}, p50 {latency['p50_ms']} ms, "
             f"p99 {latency['p99_ms']} ms, longest {latency['max_ms']} ms")
     if result["faults"]:
-        lines += ["", f"{'FAULT':<20}{'COUNT':>6}{'LONGEST':>10}{'LONGEST WRITE':>16}{'ALONE':>10}   (seconds)"]
+        heads = f"{'FAULT':<20}{'COUNT':>6}{'LONGEST':>10}{'LONGEST WRITE':>16}{'ALONE':>10}   (seconds)"
+        lines += ["", heads]
         for kind, of_kind in result["faults"].items():
             lines.append(
-                f"{kind:<20}{of_kind['count']:>6}{of_kind['longest_fault_s']:>10.2f}{of_kind['longest_pause_s']:>16.2f}"
-                f"{of_kind['longest_pause_alone_s']:>10.2f}")
+                f"{kind:<20}{of_kind['count']:>6}{of_kind['longest_fault_s']:>10.2f}"
+                f"{of_kind['longest_pause_s']:>16.2f}{of_kind['longest_pause_alone_s']:>10.2f}")
     for kind, reason in result["skipped_faults"].items():
         lines.append(f"{kind:<20}  none: {reason}")
     lines.append("")

@@ -70,6 +70,10 @@ class ChaosRun:
         options = self.options
         say(f"seed {self.seed}; starting {', '.join(self.cluster.names)} in {self.folder}")
         await self.cluster.start()
+        rows = (await self.cluster.admin("GET", "/shards"))["shards"]
+        self.cluster.is_replicated = all(len(row["in_sync"]) > 1 for row in rows)
+        if not self.cluster.is_replicated:
+            say("each slot has ONE replica: what its node is busy with or cut off from, waits")
         world = World(self.cluster)
         choice = random.Random(f"{self.seed} world")
         await world.make(
@@ -79,7 +83,8 @@ class ChaosRun:
         await self._start_listeners(world)
         self.load = Load(self.cluster, world, rate=options.rate, readers=options.readers,
                          choice=random.Random(f"{self.seed} load"), run=self.run)
-        kinds, skipped = possible(self.cluster, options.faults, await self._commands())
+        kinds, skipped = possible(
+            self.cluster, options.faults, await self._commands(), is_forced=options.prove)
         schedule = Schedule(self.cluster, world, kinds, self.seed, self.journal)
         say(f"load: {options.rate} messages/s in {len(world.guild_of)} channels of {len(world.guilds)} guilds on "
             f"{len({guild >> 12 & 0x3FF for guild in world.guilds})} slots, {len(self.listeners)} listeners")

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 
 HEAL_LIMIT = 90
+# Of the small disk that one guild node has.
+DISK_MEGABYTES = 512
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,15 @@ DOUBLE_FAULTS = 0.15
 REST = (0.5, 2.0)
 
 
-def possible(cluster, wanted, commands):
+def possible(cluster, wanted, commands, *, is_forced=False):
     """The kinds that this run can do, and why not the others: (kinds, {name: reason}).
 
-    `wanted`: names, or None for all. `commands`: what guildctl can do.
+    `wanted`: names, or None for all. `commands`: what guildctl can do. `is_forced`: also what loses data by right, where
+    there is one replica, as a proof that the checker finds it.
     """
     has = {"network": cluster.network.has_network, "disk": cluster.small_disk is not None,
-           "clock": cluster.own_clock is not None, "etcd": bool(cluster.members)}
+           "clock": cluster.own_clock is not None, "etcd": bool(cluster.members),
+           "replication": cluster.is_replicated or is_forced}
     chosen, skipped = [], {}
     for kind in KINDS.values():
         if wanted is not None and kind.name not in wanted:
