@@ -1,4 +1,4 @@
-"""Gateway clients that listen through the whole run, raw WebSockets and one discord.py; they resume after each break."""
+"""Gateway clients that listen through the whole run: raw WebSockets and a discord.py. They resume after each break."""
 
 import asyncio
 import json

@@ -12,6 +12,8 @@ from chaos.world import API
 
 # These say that nothing was done. 504 does so as well (decision 014); 503 comes from before the owner of the data.
 UNREACHABLE = "no connection"
+# Among them those that may be otherwise a moment later.
+PASSING_REFUSALS = {429, 503, 504, UNREACHABLE}
 CERTAIN_REFUSALS = {400, 401, 403, 404, 405, 413, 429, 503, 504, UNREACHABLE}
 # The connection broke, or time ran out, before a whole answer had come.
 BROKEN = "broken connection"
@@ -21,6 +23,7 @@ CALL_LIMIT = 30
 NONCE_PATIENCE = 180
 RETRY_PAUSE = 0.1
 PAGE = 50
+HISTORY_FAILURES = 30
 
 
 class Load:
@@ -80,7 +83,7 @@ class Load:
             await self.write_one(writer, sequence, channel, has_nonce)
             await self._rest(max(0, self.pause * (0.5 + self.choice.random()) - (time.monotonic() - begun)))
 
-    async def write_one(self, writer, sequence, channel, has_nonce):
+    async def write_one(self, writer, sequence, channel, has_nonce, patience=NONCE_PATIENCE):
         """Sends one message, until it is answered when it has a nonce, and keeps what came of it."""
         body = {"content": f"{writer} {sequence}"}
         if has_nonce:
@@ -90,7 +93,8 @@ class Load:
         is_certain = True
         while True:
             write.attempts += 1
-            outcome, message = await self._attempt(channel, body)
+            status, message = await self._attempt(channel, body)
+            outcome = self._outcome(status)
             write.ended = time.monotonic()
             # One attempt of unknown outcome makes the whole call unknown, whatever refusals come later.
             is_certain = is_certain and outcome is not Outcome.UNKNOWN
@@ -98,7 +102,9 @@ class Load:
                 write.outcome, write.message = outcome, message
                 self.newest[channel] = message
                 break
-            if not has_nonce or write.ended - write.begun > NONCE_PATIENCE:
+            if outcome is Outcome.REFUSED and status not in PASSING_REFUSALS:
+                has_nonce = False
+            if not has_nonce or write.ended - write.begun > patience:
                 write.outcome = Outcome.REFUSED if is_certain else Outcome.UNKNOWN
                 break
             await asyncio.sleep(RETRY_PAUSE)
@@ -118,9 +124,13 @@ class Load:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             status = BROKEN
         self.statuses[status] = self.statuses.get(status, 0) + 1
-        if message is not None:
-            return Outcome.ACKNOWLEDGED, message
-        return (Outcome.REFUSED if status in CERTAIN_REFUSALS else Outcome.UNKNOWN), None
+        return status, message
+
+    @staticmethod
+    def _outcome(status):
+        if status == 200:
+            return Outcome.ACKNOWLEDGED
+        return Outcome.REFUSED if status in CERTAIN_REFUSALS else Outcome.UNKNOWN
 
     # MARK: Reading
 
@@ -129,7 +139,7 @@ class Load:
         while not self.stopping.is_set():
             channel = self.choice.choice(channels)
             begun = time.monotonic()
-            page = await self.page(channel, {"limit": PAGE})
+            _, page = await self.page(channel, {"limit": PAGE})
             if page is None:
                 self.read_failures += 1
                 await self._rest(RETRY_PAUSE)
@@ -139,26 +149,26 @@ class Load:
             await self._rest(self.choice.random() * 0.4)
 
     async def page(self, channel, query):
-        """A page as (id, content), newest first; None when the cluster did not give it."""
+        """Status, or BROKEN, and the page as (id, content), newest first; None when the cluster did not give it."""
         try:
             url = f"{self.cluster.url}{API}/channels/{channel}/messages"
             async with self.session.get(url, params=query) as response:
                 if response.status == 200:
-                    return [(int(message["id"]), message["content"]) for message in await response.json()]
+                    return 200, [(int(message["id"]), message["content"]) for message in await response.json()]
+                return response.status, None
         except (aiohttp.ClientError, TimeoutError, OSError):
-            pass
-        return None
+            return BROKEN, None
 
     async def history(self, channel):
-        """The whole channel, oldest first; the cluster is whole again, so that it must give it."""
+        """The whole channel, oldest first; raises when it cannot be read, although the cluster is whole again."""
         found, query = [], {"limit": 100}
         failures = 0
         while True:
-            page = await self.page(channel, query)
+            status, page = await self.page(channel, query)
             if page is None:
                 failures += 1
-                if failures > 30:
-                    raise RuntimeError(f"the history of {channel} cannot be read although no fault is left")
+                if failures > HISTORY_FAILURES or status in CERTAIN_REFUSALS - PASSING_REFUSALS:
+                    raise RuntimeError(f"the history of {channel} cannot be read: {status}")
                 await asyncio.sleep(1)
                 continue
             found += page

@@ -20,7 +20,10 @@ READY_LIMIT = 120
 # After the last fault: how long the cluster may take to serve as before, and what was under way to come to its end.
 HEAL_LIMIT = 120
 SETTLE = 12
+LAST_PATIENCE = 60
 CATCH_UP_LIMIT = 60
+# Beside the minutes of faults: longer than all the limits that the parts of a run have.
+WHOLE_LIMIT = 900
 # Load without faults before the first.
 CALM = 5
 
@@ -54,7 +57,10 @@ class ChaosRun:
         """Returns the result, and prints it; raises what keeps the run from being one."""
         self.journal = Journal(self.folder / "chaos.log", self.cluster.clock)
         try:
-            return await self._perform()
+            async with asyncio.timeout(self.options.minutes * 60 + WHOLE_LIMIT):
+                return await self._perform()
+        except TimeoutError:
+            raise RuntimeError(f"the run did not end within {WHOLE_LIMIT} s beside its faults") from None
         finally:
             for listener in self.listeners:
                 await listener.stop()
@@ -100,7 +106,11 @@ class ChaosRun:
         await self._end_load(world)
         say("reading everything that is stored")
         for channel in world.guild_of:
-            self.run.history[channel] = await self.load.history(channel)
+            try:
+                self.run.history[channel] = await self.load.history(channel)
+            except RuntimeError as problem:
+                self.problems.append(str(problem))
+                self.run.history[channel] = []
         return self._judge(schedule, skipped, calm_until, seconds)
 
     async def _commands(self):
@@ -146,12 +156,13 @@ class ChaosRun:
         self.journal.say(f"the writers have stopped; waiting {SETTLE} s for what routers may still repeat")
         await asyncio.sleep(SETTLE)
         last = {}
-        for channel in world.guild_of:
-            write = await self.load.write_one("last", channel, channel, True)
+        writes = await asyncio.gather(*(
+            self.load.write_one("last", channel, channel, True, patience=LAST_PATIENCE) for channel in world.guild_of))
+        for write in writes:
             if write.message is None:
-                self.problems.append(f"no message could be written to {channel} at the end: {write.outcome}")
+                self.problems.append(f"no message could be written to {write.channel} at the end: {write.outcome}")
             else:
-                last[channel] = write.message
+                last[write.channel] = write.message
         if not await until(lambda: not self._behind(world, last), CATCH_UP_LIMIT / 2):
             for listener in self._behind(world, last):
                 self.journal.say(f"{listener.log.name} is behind; it connects anew")

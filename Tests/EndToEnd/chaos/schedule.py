@@ -15,8 +15,8 @@ REST = (0.5, 2.0)
 def possible(cluster, wanted, commands, *, is_forced=False):
     """The kinds that this run can do, and why not the others: (kinds, {name: reason}).
 
-    `wanted`: names, or None for all. `commands`: what guildctl can do. `is_forced`: also what loses data by right, where
-    there is one replica, as a proof that the checker finds it.
+    `wanted`: names, or None for all. `commands`: what guildctl can do. `is_forced`: also what loses data by right,
+    where there is one replica, as a proof that the checker finds it.
     """
     has = {"network": cluster.network.has_network, "disk": cluster.small_disk is not None,
            "clock": cluster.own_clock is not None, "etcd": bool(cluster.members),
