@@ -20,7 +20,6 @@ final class FakeGuildNode: CallClient, SlotCaller, @unchecked Sendable {
     private var tokens: [UInt64: (Actor, UInt64)] = [:]
     private var users: [UserID: UserSnapshot] = [:]
     private var guilds: [GuildID: GuildSnapshot] = [:]
-    private var handlers: [NodeID: any CallHandler] = [:]
     private var dropped = 0
     private var reads = (now: 0, most: 0)
     /// Every request that came over a stream.
@@ -50,7 +49,6 @@ final class FakeGuildNode: CallClient, SlotCaller, @unchecked Sendable {
             }
         }
     }
-    func serve(_ handler: any CallHandler, at node: NodeID) { queue.sync { handlers[node] = handler } }
     /// The most reads of members that ran at one time.
     var mostReads: Int { queue.sync { reads.most } }
     var seen: [EventStreamRequest] { queue.sync { requests } }
@@ -122,9 +120,7 @@ final class FakeGuildNode: CallClient, SlotCaller, @unchecked Sendable {
     func call(
         _ method: CallMethod, body: ByteBuffer, to address: NodeAddress, lane: Lane, deadline: NIODeadline
     ) async throws(CallFailure) -> ByteBuffer {
-        guard let handler = queue.sync(execute: { handlers[address.node] }) else { throw .unreachable("no such node") }
-        return try await handler.handle(
-            InboundCall(method: method, body: body, peer: NodeID(rawValue: "caller")!, deadline: deadline))
+        throw .unreachable("no such node")
     }
 
     func openStream(
@@ -210,7 +206,16 @@ final class FakeStream: TransportStream, @unchecked Sendable {
 /// All slots at the one guild node.
 struct FakeView: ClusterView {
     let guildNode: NodeID
-    let gateways: [NodeID]
+    let membership: FakeMembership
+
+    init(guildNode: NodeID, gateways: [NodeID]) {
+        self.init(guildNode: guildNode, membership: FakeMembership(gateways))
+    }
+
+    init(guildNode: NodeID, membership: FakeMembership) {
+        self.guildNode = guildNode
+        self.membership = membership
+    }
 
     func row(_ slot: Slot) -> ShardMapRow? {
         ShardMapRow(slot: slot, epoch: Epoch(rawValue: 1), primary: guildNode, inSync: [guildNode])
@@ -218,7 +223,7 @@ struct FakeView: ClusterView {
     func node(_ id: NodeID) -> NodeRecord? { nodes.first { $0.id == id } }
     var nodes: [NodeRecord] {
         [NodeRecord(id: guildNode, roles: [.guild], host: "127.0.0.1", port: 1)]
-            + gateways.map { NodeRecord(id: $0, roles: [.gateway], host: "127.0.0.1", port: 2) }
+            + membership.gateways
     }
     var rows: [ShardMapRow] { [] }
     func waitForRow(_ slot: Slot, atLeast epoch: Epoch, deadline: NIODeadline) async {}

@@ -102,7 +102,7 @@ import Wire
         guildNode.add(World.user(guilds: [World.guild, World.otherGuild]), tokenID: World.botToken.tokenID)
         guildNode.add(World.snapshot())
         guildNode.add(World.snapshot(World.otherGuild))
-        let names = ["gateway-1", "gateway-2"]
+        let names = FakeMembership()
         let first = try await TestGateway.start("gateway-1", at: guildNode, among: names)
         let second = try await TestGateway.start("gateway-2", at: guildNode, among: names)
         let (client, session) = try await first.identified()
@@ -141,7 +141,7 @@ import Wire
         let guildNode = FakeGuildNode()
         guildNode.add(World.user(), tokenID: World.botToken.tokenID)
         guildNode.add(World.snapshot())
-        let names = ["gateway-1", "gateway-2"]
+        let names = FakeMembership()
         let first = try await TestGateway.start("gateway-1", at: guildNode, among: names)
         let second = try await TestGateway.start("gateway-2", at: guildNode, among: names)
         let (client, session) = try await first.identified()
@@ -331,7 +331,7 @@ import Wire
         let guildNode = FakeGuildNode()
         guildNode.add(World.user(), tokenID: World.botToken.tokenID)
         guildNode.add(World.snapshot())
-        let names = ["gateway-1", "gateway-2"]
+        let names = FakeMembership()
         let first = try await TestGateway.start("gateway-1", at: guildNode, among: names)
         let second = try await TestGateway.start("gateway-2", at: guildNode, among: names)
         let (client, session) = try await first.identified()

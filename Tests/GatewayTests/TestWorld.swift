@@ -6,6 +6,7 @@ import Logging
 import NIOCore
 import Placement
 import Routing
+import Testing
 import Transport
 import Wire
 
@@ -86,33 +87,59 @@ struct TestGateway {
     let role: GatewayRole
     let port: Int
     let record: NodeRecord
+    let membership: FakeMembership
 
+    /// - Parameters:
+    ///   - membership: the gateways that know each other; this one joins them.
+    ///   - journalWait: long, since what a busy machine does not journal in time is not there after a crash.
     static func start(
-        _ name: String, at guildNode: FakeGuildNode, among names: [String] = ["gateway-1"],
-        maximumOutputBytes: Int = 16 << 20
+        _ name: String, at guildNode: FakeGuildNode, among membership: FakeMembership = FakeMembership(),
+        maximumOutputBytes: Int = 16 << 20, journalWait: TimeAmount = .minutes(2)
     ) async throws -> TestGateway {
         let node = NodeID(rawValue: name)!
         let path = "/tmp/guildhall-\(UUID().uuidString.prefix(8)).sock"
         let role = GatewayRole(
             settings: GatewaySettings(
-                socketPath: path, loops: 2, maximumOutputBytes: maximumOutputBytes),
+                socketPath: path, loops: 2, maximumOutputBytes: maximumOutputBytes, journalWait: journalWait),
             handOverTime: .minutes(5))
-        var record = NodeRecord(id: node, roles: [.gateway], host: "127.0.0.1", port: 2)
+        var record = NodeRecord(
+            id: node, roles: [.gateway], host: "127.0.0.1", port: 2, startedAt: WallClock().now())
         var logger = Logger(label: "test")
         logger.logLevel = .error
         try await role.start(
             NodeServices(
                 node: node, cluster: ClusterID(rawValue: String(repeating: "a", count: 32))!, tokenSecret: World.secret,
                 clock: WallClock(), coordinator: NoCoordinator(),
-                view: FakeView(guildNode: guildNode.node, gateways: names.compactMap { NodeID(rawValue: $0) }),
-                slots: guildNode, client: guildNode, logger: logger),
+                view: FakeView(guildNode: guildNode.node, membership: membership),
+                slots: guildNode, client: FakePeers(node: node, guildNode: guildNode, membership: membership),
+                logger: logger),
             record: &record)
-        for (_, handler) in role.handlers { guildNode.serve(handler, at: node) }
+        membership.serve(role, at: node)
+        membership.register(record)
         let port = Int(record.clientURL.split(separator: ":").last ?? "") ?? 0
-        return TestGateway(role: role, port: port, record: record)
+        return TestGateway(role: role, port: port, record: record, membership: membership)
     }
 
-    func stop() async { await role.drain(until: .now() + .seconds(1)) }
+    func stop() async {
+        await role.drain(until: .now() + .seconds(1))
+        membership.cut(record.id)
+        membership.remove(record.id)
+    }
+
+    /// The process ends at once: what it had is gone. Its record stays for a while.
+    func crash() async {
+        membership.cut(record.id)
+        await role.drain(until: .now())
+    }
+
+    /// Waits until its buddy has `count` of its sessions.
+    func journaled(_ count: Int) async throws {
+        let end = ContinuousClock.now + .seconds(60)
+        while await role.count()?.journaled != count {
+            try #require(ContinuousClock.now < end, "the sessions are journaled")
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
 
     /// A client that is in: after READY and its guild.
     func identified(

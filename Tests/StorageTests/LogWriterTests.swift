@@ -7,13 +7,14 @@ import Synchronization
 import Testing
 
 /// Collects what it is told and lets a test wait for an index.
-final class Durability: DurabilityObserver {
+final class DurableIndexes: DurabilityObserver {
     private let reached = Mutex<[Slot: LogIndex]>([:])
     private let news = DispatchSemaphore(value: 0)
 
-    func durable(_ positions: [Slot: LogIndex]) {
+    func durable(_ slots: [Slot: Durability]) {
         reached.withLock { reached in
-            for (slot, index) in positions {
+            for (slot, report) in slots {
+                guard let index = report.index else { continue }
                 precondition(index > reached[slot] ?? .zero, "progress goes forward")
                 reached[slot] = index
             }
@@ -54,7 +55,7 @@ final class Durability: DurabilityObserver {
         let path = folder.path + "/log"
         await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
             let writer = LogWriter(log: try LogStore(path: path))
-            let durability = Durability()
+            let durability = DurableIndexes()
             for index in UInt64(1)...500 {
                 writer.append([LogWriterTests.append(index)], observer: durability)
                 writer.append([LogWriterTests.append(index, slot: Slot(truncating: 4))], observer: durability)
@@ -76,7 +77,7 @@ final class Durability: DurabilityObserver {
         let writer = LogWriter(
             log: try LogStore(path: folder.path + "/log"),
             report: { report in batches.withLock { $0.append(report.entries) } })
-        let durability = Durability()
+        let durability = DurableIndexes()
         for index in UInt64(1)...2000 { writer.append([Self.append(index)], observer: durability) }
         #expect(durability.wait(Self.slot, 2000))
         writer.stop()
@@ -93,7 +94,7 @@ final class Durability: DurabilityObserver {
             report: { report in
                 total.withLock { $0 = ($0.entries + report.entries, $0.bytes + report.bytes) }
             })
-        let durability = Durability()
+        let durability = DurableIndexes()
         let appends = (1...20).map { Self.append($0) }
         writer.append(appends, observer: durability)
         writer.trim(Self.slot, through: LogIndex(rawValue: 10))
@@ -112,7 +113,7 @@ final class Durability: DurabilityObserver {
         let writer = LogWriter(
             log: try LogStore(path: folder.path + "/log"), limits: limits,
             report: { report in largest.withLock { $0 = max($0, report.bytes) } })
-        let durability = Durability()
+        let durability = DurableIndexes()
         writer.append((1...1000).map { Self.append($0, size: 1000) }, observer: durability)
         #expect(writer.isFull)
         #expect(durability.wait(Self.slot, 1000))
@@ -125,7 +126,7 @@ final class Durability: DurabilityObserver {
         let folder = try TemporaryFolder()
         let log = try LogStore(path: folder.path + "/log")
         let writer = LogWriter(log: log)
-        let durability = Durability()
+        let durability = DurableIndexes()
         let other = Slot(truncating: 4)
         writer.append((1...10).map { Self.append($0) }, observer: durability)
         writer.append((1...10).map { Self.append($0, slot: other) }, observer: durability)
@@ -138,7 +139,7 @@ final class Durability: DurabilityObserver {
     private func writtenLog(_ folder: TemporaryFolder) throws -> URL {
         do {
             let writer = LogWriter(log: try LogStore(path: folder.path + "/log"))
-            let durability = Durability()
+            let durability = DurableIndexes()
             for index in UInt64(1)...20 {
                 writer.append([Self.append(index)], observer: durability)
                 #expect(durability.wait(Self.slot, index))
@@ -177,7 +178,7 @@ final class Durability: DurabilityObserver {
             signal(SIGXFSZ, SIG_IGN)
             var limit = rlimit(rlim_cur: 64 << 10, rlim_max: 64 << 10)
             setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
-            let durability = Durability()
+            let durability = DurableIndexes()
             for index in UInt64(1)...1000 { writer.append([LogWriterTests.append(index)], observer: durability) }
             _ = durability.wait(LogWriterTests.slot, 1000)
         }

@@ -38,10 +38,7 @@ public struct PlacementRow: Hashable, Sendable {
 
     /// The present state of a row: the nodes that hold its data, the primary first.
     public init(_ row: ShardMapRow) {
-        let others = (row.inSync + row.eligible + row.learners).filter { $0 != row.primary }
-        var nodes = [row.primary]
-        for node in others where !nodes.contains(node) { nodes.append(node) }
-        self.init(slot: row.slot, nodes: nodes, isPinned: row.isPinned)
+        self.init(slot: row.slot, nodes: row.holders, isPinned: row.isPinned)
     }
 
     public var primary: NodeID? { nodes.first }

@@ -7,9 +7,11 @@ import Identity
 /// change: a change would move most slots of every cluster. Golden vectors in the tests hold it.
 public enum RendezvousHash {
     /// 64-bit FNV-1a of the node's name.
-    public static func seed(of node: NodeID) -> UInt64 {
+    public static func seed(of node: NodeID) -> UInt64 { fnv1a(node.rawValue.utf8) }
+
+    private static func fnv1a(_ bytes: some Sequence<UInt8>) -> UInt64 {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in node.rawValue.utf8 {
+        for byte in bytes {
             hash ^= UInt64(byte)
             hash &*= 0x0000_0100_0000_01b3
         }
@@ -20,6 +22,11 @@ public enum RendezvousHash {
     /// its finaliser, twice.
     public static func hash(_ slot: Slot, seed: UInt64) -> UInt64 {
         mix(mix(seed &+ (UInt64(slot.rawValue) &+ 1) &* 0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// A uniform 64-bit hash of any key and node: who has the smallest is the key's first choice.
+    public static func hash(_ key: String, seed: UInt64) -> UInt64 {
+        mix(mix(seed &+ fnv1a(key.utf8) &* 0x9e37_79b9_7f4a_7c15))
     }
 
     private static func mix(_ value: UInt64) -> UInt64 {

@@ -9,16 +9,22 @@ public struct ShardMapRow: Hashable, Sendable, FieldCodable {
     public var primary: NodeID
     /// The nodes that hold every committed entry, the primary among them.
     public var inSync: [NodeID]
-    /// Nodes removed last from the in-sync set while it stood at its minimum: they may still campaign.
+    /// Members whose removal left the in-sync set below ``minimum``. Nothing was committed since, so they hold all that
+    /// is committed and may still campaign. Empty once the set is at the minimum again.
     public var eligible: [NodeID]
     /// Nodes that catch up.
     public var learners: [NodeID]
     /// The operator keeps the slot where it is.
     public var isPinned: Bool
+    /// The smallest in-sync set that commits.
+    public var minimum: Int
+    /// The nodes that are to hold the slot, the wanted primary first; empty when it is to stay as it is. The primary
+    /// works towards it and clears it when all is so.
+    public var target: [NodeID]
 
     public init(
         slot: Slot, epoch: Epoch, primary: NodeID, inSync: [NodeID], eligible: [NodeID] = [],
-        learners: [NodeID] = [], isPinned: Bool = false
+        learners: [NodeID] = [], isPinned: Bool = false, minimum: Int = 1, target: [NodeID] = []
     ) {
         self.slot = slot
         self.epoch = epoch
@@ -27,6 +33,15 @@ public struct ShardMapRow: Hashable, Sendable, FieldCodable {
         self.eligible = eligible
         self.learners = learners
         self.isPinned = isPinned
+        self.minimum = minimum
+        self.target = target
+    }
+
+    /// All nodes that hold the slot's data or are about to, the primary first, each once.
+    public var holders: [NodeID] {
+        var nodes = [primary]
+        for node in inSync + eligible + learners where !nodes.contains(node) { nodes.append(node) }
+        return nodes
     }
 
     public func encode(into writer: inout FieldWriter) {
@@ -37,6 +52,8 @@ public struct ShardMapRow: Hashable, Sendable, FieldCodable {
         for node in eligible { writer.write(5, node.rawValue) }
         for node in learners { writer.write(6, node.rawValue) }
         if isPinned { writer.write(7, true) }
+        if minimum != 1 { writer.write(8, minimum) }
+        for node in target { writer.write(9, node.rawValue) }
     }
 
     public init(from reader: FieldReader) throws(FieldError) {
@@ -48,6 +65,8 @@ public struct ShardMapRow: Hashable, Sendable, FieldCodable {
         var eligible: [NodeID] = []
         var learners: [NodeID] = []
         var isPinned = false
+        var minimum = 1
+        var target: [NodeID] = []
         while let field = try reader.next() {
             switch field.number {
             case 1: slot = try field.slot()
@@ -57,12 +76,14 @@ public struct ShardMapRow: Hashable, Sendable, FieldCodable {
             case 5: eligible.append(try field.nodeID())
             case 6: learners.append(try field.nodeID())
             case 7: isPinned = try field.bool()
+            case 8: minimum = max(1, try field.int())
+            case 9: target.append(try field.nodeID())
             default: break
             }
         }
         self.init(
             slot: try slot.required(1), epoch: epoch, primary: try primary.required(3), inSync: inSync,
-            eligible: eligible, learners: learners, isPinned: isPinned)
+            eligible: eligible, learners: learners, isPinned: isPinned, minimum: minimum, target: target)
     }
 }
 

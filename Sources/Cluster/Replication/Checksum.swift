@@ -15,9 +15,10 @@ public enum Checksum {
         return tables
     }()
 
-    public static func crc32c(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    /// - Parameter before: the checksum of the bytes that lie before these, when they are parts of one whole.
+    public static func crc32c(_ bytes: UnsafeRawBufferPointer, following before: UInt32 = 0) -> UInt32 {
         tables.withUnsafeBufferPointer { tables in
-            var crc = ~UInt32(0)
+            var crc = ~before
             var offset = 0
             while offset + 8 <= bytes.count {
                 let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))

@@ -17,7 +17,7 @@ public enum EntryError: Error, Hashable, Sendable {
 extension Entry {
     /// The encoding that this version writes; it reads all up to this one.
     public static let formatVersion: UInt8 = 1
-    private static let headSize = 5
+    static let headSize = 5
 
     public func encoded() -> ByteBuffer {
         var buffer = ByteBuffer()

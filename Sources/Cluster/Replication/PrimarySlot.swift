@@ -18,16 +18,7 @@ import Identity
 /// Learners and the right to serve (the lease from the members) are not in here: a learner's progress does not count
 /// for commits, and the caller asks its lease before it calls ``propose()`` or answers.
 public struct PrimarySlot: Sendable {
-    /// Where an entry lies in its slot's log.
-    public struct Position: Hashable, Sendable {
-        public var epoch: Epoch
-        public var index: LogIndex
-
-        public init(epoch: Epoch, index: LogIndex) {
-            self.epoch = epoch
-            self.index = index
-        }
-    }
+    public typealias Position = LogPosition
 
     /// Why nothing may be proposed now.
     public enum Refusal: Error, Hashable, Sendable {
@@ -35,6 +26,8 @@ public struct PrimarySlot: Sendable {
         case opening
         /// The confirmed in-sync set has fewer members than the minimum: writes are refused, not weakened.
         case belowMinimum
+        /// The slot is being handed over to another node.
+        case handingOver
         case retired
     }
 
@@ -48,7 +41,7 @@ public struct PrimarySlot: Sendable {
     public let slot: Slot
     public let node: NodeID
     /// Smallest confirmed in-sync set that commits.
-    public let minimum: Int
+    public private(set) var minimum: Int
     public private(set) var epoch: Epoch
     /// The confirmed in-sync set, this node among it.
     public private(set) var inSync: Set<NodeID>
@@ -63,11 +56,12 @@ public struct PrimarySlot: Sendable {
 
     /// - Parameters:
     ///   - inSync: the confirmed set of the row that named this node, with it.
-    ///   - lastIndex: the last entry of this node's log; all of it is durable here.
+    ///   - lastIndex: the last entry of this node's log.
+    ///   - durableIndex: how much of it is on disk; `nil` means all.
     ///   - appliedIndex: what this node has applied; never above `lastIndex`.
     public init(
         slot: Slot, node: NodeID, epoch: Epoch, inSync: Set<NodeID>, minimum: Int, lastIndex: LogIndex,
-        appliedIndex: LogIndex
+        durableIndex: LogIndex? = nil, appliedIndex: LogIndex
     ) {
         precondition(inSync.contains(node), "a primary is a member of its in-sync set")
         precondition(minimum >= 1, "an in-sync set has at least the primary")
@@ -80,7 +74,7 @@ public struct PrimarySlot: Sendable {
         self.lastIndex = lastIndex
         self.appliedIndex = appliedIndex
         commitIndex = appliedIndex
-        durable = [node: lastIndex]
+        durable = [node: durableIndex ?? lastIndex]
     }
 
     public var isServing: Bool { phase == .serving }
@@ -119,6 +113,9 @@ public struct PrimarySlot: Sendable {
         return advance()
     }
 
+    /// What the member said of its disk does not hold any more: the disk may be another one.
+    public mutating func forget(_ member: NodeID) { durable[member] = nil }
+
     /// The caller has applied all entries through `index`.
     ///
     /// - Returns: `true` when the slot serves from now on.
@@ -140,13 +137,15 @@ public struct PrimarySlot: Sendable {
 
     /// The row holds the proposed set, under a new epoch that the next entries carry.
     ///
+    /// - Parameter minimum: what the row says of it now; `nil` when it stays.
     /// - Returns: the new commit index, when it rose: a member that is gone no longer holds commits up.
-    public mutating func confirmInSync(_ members: Set<NodeID>, epoch: Epoch) -> LogIndex? {
+    public mutating func confirmInSync(_ members: Set<NodeID>, epoch: Epoch, minimum: Int? = nil) -> LogIndex? {
         precondition(members.contains(node), "a primary stays in its in-sync set")
         precondition(epoch > self.epoch, "every change of the row raises its epoch")
         inSync = members
         proposedInSync = nil
         self.epoch = epoch
+        if let minimum { self.minimum = minimum }
         durable = durable.filter { members.contains($0.key) }
         return advance()
     }

@@ -20,25 +20,42 @@ public final class GatewayRole: NodeRole {
     /// How long a user's slot may take to judge a token.
     static let authenticationDeadline = TimeAmount.seconds(5)
 
-    /// How long a draining gateway keeps sessions for others to pull.
+    /// How long a draining gateway keeps sessions that no peer took for others to pull.
     static let handOverTime = TimeAmount.seconds(5)
+    /// What is left of a drain's time for clients to close.
+    static let closingTime = TimeAmount.seconds(2)
+    /// The most sessions that are on their way to peers at one time.
+    static let maximumLeaving = 64
+    /// How often a gateway looks whether an operator drains it.
+    static let drainInterval = Duration.milliseconds(500)
 
     public let role = NodeRecord.Role.gateway
     public let handlers: [CallMethod: any CallHandler]
-    public let acceptors: [CallMethod: any StreamAcceptor] = [:]
+    public let acceptors: [CallMethod: any StreamAcceptor]
 
     private let settings: GatewaySettings
-    private let handOverTime: TimeAmount
-    private let pulls = PullRelay()
+    let handOverTime: TimeAmount
+    private let pulls = CallRelay<PullSessionHandler>()
+    private let pushes = CallRelay<PushSessionHandler>()
     private let metrics = GatewayMetrics()
 
-    private struct Running {
+    struct Running {
         var streams: RootStreams
+        var exchange: SessionExchange
+        var keeper: JournalKeeper
+        var buddy: BuddyLink
         var loops: [ClientLoop]
         var tasks: [Task<Void, Never>]
         var stopped: [AsyncStream<Void>]
     }
-    private let running = Mutex<Running?>(nil)
+    private let running: ProcessState
+    /// Shared with what serves peers' streams.
+    private final class ProcessState: Sendable {
+        let value = Mutex<Running?>(nil)
+        func withLock<Result>(_ body: (inout sending Running?) -> sending Result) -> sending Result {
+            value.withLock(body)
+        }
+    }
 
     /// - Parameter settings: checked already.
     public convenience init(settings: GatewaySettings) {
@@ -49,7 +66,10 @@ public final class GatewayRole: NodeRole {
     init(settings: GatewaySettings, handOverTime: TimeAmount) {
         self.settings = settings
         self.handOverTime = handOverTime
-        handlers = [.pullSession: pulls]
+        handlers = [.pullSession: pulls, .pushSession: pushes]
+        let running = ProcessState()
+        self.running = running
+        acceptors = [.journal: JournalAcceptor { running.withLock { $0?.keeper } }]
     }
 
     public func start(_ services: NodeServices, record: inout NodeRecord) async throws {
@@ -68,13 +88,24 @@ public final class GatewayRole: NodeRole {
         let streams = RootStreams(
             node: services.node, client: services.client, view: services.view,
             eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: services.logger)
-        let context = makeContext(services, streams: streams)
+        let keeper = JournalKeeper(
+            view: services.view, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: services.logger)
+        let buddy = BuddyLink(
+            node: services.node, startedAt: record.startedAt, client: services.client, view: services.view,
+            logger: services.logger)
+        let exchange = SessionExchange(
+            node: services.node, client: services.client, view: services.view, keeper: keeper, metrics: metrics,
+            eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: services.logger)
+        let context = makeContext(services, streams: streams, exchange: exchange, buddy: buddy)
         let loops = (0..<settings.loops).map { ClientLoop(number: $0, context: context) }
         let acceptor = ClientAcceptor(
             clientListener: listener.descriptor, socketListener: socketListener, socketPath: settings.socketPath,
             loops: loops, logger: services.logger)
         var tasks = await streams.start(loops)
-        pulls.serve(streams)
+        await exchange.start(loops)
+        pulls.serve(PullSessionHandler(exchange: exchange))
+        pushes.serve(PushSessionHandler(exchange: exchange))
+        tasks.append(await keeper.start())
         var stopped: [AsyncStream<Void>] = []
         for loop in loops {
             let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
@@ -82,13 +113,30 @@ public final class GatewayRole: NodeRole {
             loop.start(acceptor: loop.number == 0 ? acceptor : nil) { continuation.finish() }
         }
         tasks.append(Task { [metrics] in await GatewayRole.measure(loops, streams, metrics) })
-        let running = Running(streams: streams, loops: loops, tasks: tasks, stopped: stopped)
+        tasks.append(await buddy.start(loops))
+        tasks.append(
+            Task { [node = services.node, view = services.view] in
+                await GatewayRole.obeyOperator(node, view, loops, exchange)
+            })
+        let running = Running(
+            streams: streams, exchange: exchange, keeper: keeper, buddy: buddy, loops: loops, tasks: tasks,
+            stopped: stopped)
         self.running.withLock { $0 = running }
         services.logger.info(
             "gateway listens", metadata: ["url": "\(record.clientURL)", "socket": "\(settings.socketPath)"])
     }
 
-    private func makeContext(_ services: NodeServices, streams: RootStreams) -> LoopContext {
+    /// What runs, for the drain to end; from then on nothing does.
+    func takeRunning() -> Running? {
+        running.withLock { running -> Running? in
+            defer { running = nil }
+            return running
+        }
+    }
+
+    private func makeContext(
+        _ services: NodeServices, streams: RootStreams, exchange: SessionExchange, buddy: BuddyLink
+    ) -> LoopContext {
         let members = MemberSource(slots: services.slots)
         return LoopContext(
             node: services.node, settings: settings, tokenSecret: services.tokenSecret,
@@ -103,7 +151,7 @@ public final class GatewayRole: NodeRole {
                     loop.post(.authenticated(connection: connection, reply))
                 }
             },
-            resume: { streams.resume($0, $1, loop: $2, connection: $3) },
+            resume: { exchange.resume($0, $1, sequence: $2, loop: $3, connection: $4) },
             requestMembers: { request, loop in
                 Task {
                     let chunks = await members.chunks(request)
@@ -112,8 +160,10 @@ public final class GatewayRole: NodeRole {
                 }
             },
             follow: { streams.enqueue($0, loop: $1) },
-            sessionBegan: { streams.sessionBegan($0, loop: $1) },
-            sessionEnded: { streams.sessionEnded($0, loop: $1) })
+            sessionBegan: { exchange.sessionBegan($0, loop: $1) },
+            sessionEnded: { exchange.sessionEnded($0, loop: $1) },
+            sessionLeaves: { exchange.sessionLeaves($0, loop: $1) },
+            journalLost: { stream, reason in Task { await buddy.lost(stream, reason) } })
     }
 
     private static func measure(_ loops: [ClientLoop], _ streams: RootStreams, _ metrics: GatewayMetrics) async {
@@ -129,7 +179,7 @@ public final class GatewayRole: NodeRole {
         return await GatewayRole.count(loops)
     }
 
-    private static func count(_ loops: [ClientLoop]) async -> LoopCount {
+    static func count(_ loops: [ClientLoop]) async -> LoopCount {
         var total = LoopCount()
         for loop in loops {
             let count = await withCheckedContinuation { continuation in
@@ -137,6 +187,7 @@ public final class GatewayRole: NodeRole {
             }
             total.connections += count.connections
             total.sessions += count.sessions
+            total.journaled += count.journaled
         }
         return total
     }
@@ -145,35 +196,9 @@ public final class GatewayRole: NodeRole {
         running.withLock { $0 == nil } ? "the gateway has not started, or stops" : nil
     }
 
-    /// Sends op 7 to every client and closes; then the sessions stay here to be pulled by the gateways that the
-    /// clients come back to, until all are gone or the deadline is near.
-    public func drain(until deadline: NIODeadline) async {
-        guard
-            let running = running.withLock({ running -> Running? in
-                defer { running = nil }
-                return running
-            })
-        else { return }
-        for task in running.tasks { task.cancel() }
-        for loop in running.loops { loop.post(.drain) }
-        let patience = min(deadline - .seconds(1), .now() + handOverTime)
-        while NIODeadline.now() < patience, await GatewayRole.count(running.loops).sessions > 0 {
-            try? await Task.sleep(for: .milliseconds(50))
-        }
-        for loop in running.loops { loop.post(.stop) }
-        for stream in running.stopped { for await _ in stream {} }
-        await running.streams.stop()
-    }
-}
-
-/// Serves `pullSession` from the moment that the streams runs.
-private final class PullRelay: CallHandler {
-    private let handler = Mutex<PullSessionHandler?>(nil)
-
-    func serve(_ streams: RootStreams) { handler.withLock { $0 = PullSessionHandler(streams: streams) } }
-
-    func handle(_ call: InboundCall) async throws(CallFailure) -> ByteBuffer {
-        guard let handler = handler.withLock({ $0 }) else { throw .refused("the gateway is starting") }
-        return try await handler.handle(call)
+    /// Whom the gateway journals to, and the sessions that others journal here.
+    func journals() async -> (buddy: NodeID?, kept: Int) {
+        guard let (buddy, keeper) = running.withLock({ $0.map { ($0.buddy, $0.keeper) } }) else { return (nil, 0) }
+        return (await buddy.current, await keeper.sessionCount)
     }
 }

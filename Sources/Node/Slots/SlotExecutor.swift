@@ -150,13 +150,15 @@ final class SlotExecutor {
     }
 
     /// Entries are on disk: applies what is committed by that, of all slots in one batch.
-    fileprivate func durable(_ positions: [Slot: LogIndex]) {
+    fileprivate func durable(_ reports: [Slot: Durability]) {
         guard !isClosed else { return }
         var committed: [(runtime: SlotRuntime, floors: [RootEntity: EventNumber])] = []
         let batch = environment.store.state.makeBatch()
         do throws(StorageFailure) {
-            for (slot, index) in positions {
-                guard let runtime = slots[slot], runtime.durable(through: index) else { continue }
+            for (slot, report) in reports {
+                guard let index = report.index, let runtime = slots[slot], runtime.durable(through: index) else {
+                    continue
+                }
                 committed.append((runtime, try runtime.addCommitted(to: batch)))
             }
             guard !committed.isEmpty else { return }
@@ -218,8 +220,8 @@ final class DurabilityRelay: DurabilityObserver {
         self.loop = loop
     }
 
-    func durable(_ positions: [Slot: LogIndex]) {
-        loop.execute { [executor] in executor.value.durable(positions) }
+    func durable(_ slots: [Slot: Durability]) {
+        loop.execute { [executor] in executor.value.durable(slots) }
     }
 }
 

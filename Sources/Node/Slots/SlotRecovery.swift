@@ -24,8 +24,12 @@ struct SlotRecovery: Sendable {
     let limits: SlotLimits
     let now: Timestamp
 
-    /// - Throws: ``StorageFailure/corrupt(_:)`` when log and state do not fit together.
+    /// - Throws: ``StorageFailure/corrupt(_:)`` when log and state do not fit together,
+    ///   ``StorageFailure/corruptReplica(slot:index:reason:)`` when the slot's data cannot be read, or could not before.
     func recover(_ slot: Slot) throws -> RecoveredSlot {
+        if let marker = try store.log.markers()[slot] {
+            throw StorageFailure.corruptReplica(slot: slot, index: nil, reason: "it is marked \(marker)")
+        }
         var applied = try store.state.applied(slot)
         var ring = EventRing(limits: limits)
         var batch = store.state.makeBatch()

@@ -5,17 +5,10 @@ import Synchronization
 
 /// What waits for the log's disk. Filled by the slots' executors, emptied by the log writer's thread.
 final class LogQueue: Sendable {
-    enum Item: Sendable {
-        case append(LogWriter.Append, any DurabilityObserver)
-        case trim(Slot, through: LogIndex)
-
-        /// About how many bytes it takes in a batch.
-        var size: Int {
-            switch self {
-            case .append(let append, _): append.entry.readableBytes + 32
-            case .trim: 64
-            }
-        }
+    struct Item: Sendable {
+        var change: LogChange
+        var observer: (any DurabilityObserver)?
+        var size: Int { change.size }
     }
 
     private struct Contents {

@@ -5,77 +5,70 @@ import Replication
 
 /// The `log` instance: the entries of this node's slots, each batch synced before it counts (DESIGN §7).
 ///
-/// Keys are slot and index, so that a slot's log is one range in order. Written by ``LogWriter`` only.
+/// Keys are slot and index, so that a slot's log is one range in order. Written by ``LogWriter`` only. Small rows that
+/// must be synced as well lie beside the entries; see ``LogNote``.
 public final class LogStore: Sendable {
-    private let database: RocksDB
+    let database: RocksDB
+    private let damage: DamageNote
+    var family: OpaquePointer { database.families[0] }
 
     /// - Throws: ``StorageFailure``.
     public init(path: String, limits: StoreLimits = StoreLimits()) throws(StorageFailure) {
+        damage = DamageNote(besides: path)
         let options = RocksDBOptions.log(limits: limits)
         database = try RocksDB(path: path, options: options, families: ["default"], familyOptions: [options])
     }
 
-    private static func key(_ slot: Slot, _ index: LogIndex) -> RowKey { RowKey(slot, rowKey(index)) }
+    static func key(_ slot: Slot, _ index: LogIndex) -> RowKey { RowKey(slot, rowKey(index)) }
 
-    private static func rowKey(_ index: LogIndex) -> [UInt8] {
+    static func rowKey(_ index: LogIndex) -> [UInt8] {
         (0..<8).map { UInt8(truncatingIfNeeded: index.rawValue >> UInt64(56 - 8 * $0)) }
     }
 
-    /// Entries and trims that reach the disk together.
+    /// Changes that reach the disk together. One that comes later in a batch wins: the entries that are appended after a
+    /// truncation of the same batch stay.
     public struct Batch {
         fileprivate let batch = WriteBatch()
         private let family: OpaquePointer
 
         fileprivate init(family: OpaquePointer) { self.family = family }
 
-        public func append(_ slot: Slot, _ index: LogIndex, _ entry: ByteBuffer) {
-            batch.put(family, LogStore.key(slot, index), entry)
-        }
-
-        /// Forgets all entries of the slot through `index`.
-        public func trim(_ slot: Slot, through index: LogIndex) {
-            batch.deleteRange(family, from: LogStore.key(slot, .zero), upTo: LogStore.key(slot, index.next))
+        public func add(_ change: LogChange) {
+            switch change {
+            case .append(let append): batch.put(family, LogStore.key(append.slot, append.index), append.entry)
+            case .trim(let slot, let index):
+                batch.deleteRange(family, from: LogStore.key(slot, .zero), upTo: LogStore.key(slot, index.next))
+            case .truncate(let slot, let index, _):
+                batch.deleteRange(family, from: LogStore.key(slot, index), upTo: .end(of: slot))
+            case .clear(let slot, _):
+                batch.deleteRange(family, from: LogStore.key(slot, .zero), upTo: .end(of: slot))
+                // A disk that lost the slot's data may not stand as its member.
+                batch.delete(family, LogNote.epoch.key(slot))
+            case .know(let slot, let epoch): batch.put(family, LogNote.epoch.key(slot), LogNote.value(epoch.rawValue))
+            case .mark(let slot, let marker?):
+                batch.put(family, LogNote.marker.key(slot), LogNote.value(UInt64(marker.rawValue)))
+            case .mark(let slot, nil): batch.delete(family, LogNote.marker.key(slot))
+            }
         }
     }
 
-    public func makeBatch() -> Batch { Batch(family: database.families[0]) }
+    public func makeBatch() -> Batch { Batch(family: family) }
 
     /// Writes and syncs; blocks for the time of the fsync.
-    public func write(_ batch: Batch) throws(StorageFailure) { try database.write(batch.batch) }
-
-    /// Calls `body` with the slot's entries from `first` on, in order, until it returns `false`.
-    ///
-    /// - Throws: ``StorageFailure/corrupt(_:)`` for an entry that is not what was written, or what `body` throws.
-    public func entries(_ slot: Slot, from first: LogIndex, _ body: (Entry) throws -> Bool) throws {
-        try database.scan(
-            database.families[0], slot: slot, from: LogStore.rowKey(first), upTo: nil, reverse: false, snapshot: nil
-        ) { key, value in try body(try LogStore.decode(slot, key, value)) }
-    }
-
-    /// The slot's last entry; `nil` when its log is empty.
-    public func last(_ slot: Slot) throws -> Entry? {
-        var last: Entry?
-        try database.scan(
-            database.families[0], slot: slot, from: [], upTo: nil, reverse: true, snapshot: nil
-        ) { key, value in
-            last = try LogStore.decode(slot, key, value)
-            return false
-        }
-        return last
-    }
-
-    private static func decode(_ slot: Slot, _ key: [UInt8], _ value: ByteBuffer) throws(StorageFailure) -> Entry {
-        let index = LogIndex(rawValue: key.reduce(0) { $0 << 8 | UInt64($1) })
-        let entry: Entry
+    public func write(_ batch: Batch) throws(StorageFailure) {
         do {
-            entry = try Entry(decoding: value)
+            try database.write(batch.batch)
         } catch {
-            throw .corrupt("entry \(index) of slot \(slot): \(error)")
+            damage.remember(error)
+            throw error
         }
-        guard key.count == 8, entry.slot == slot, entry.index == index else {
-            throw .corrupt("entry \(index) of slot \(slot) says that it is entry \(entry.index) of \(entry.slot)")
-        }
-        return entry
+    }
+
+    /// About how many bytes the logs of these slots take in files; what is still in memory does not count.
+    ///
+    /// - Throws: ``StorageFailure``.
+    public func sizes(_ slots: [Slot]) throws(StorageFailure) -> [Slot: Int] {
+        try database.approximateSizes(family, slots)
     }
 
     func close() { database.close() }

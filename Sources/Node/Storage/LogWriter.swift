@@ -2,12 +2,6 @@ import Foundation
 import Identity
 import NIOCore
 
-/// Told by the log writer what has reached the disk; called on the writer's thread, so it only passes the news on.
-public protocol DurabilityObserver: AnyObject, Sendable {
-    /// All entries of these slots through these indexes are on disk.
-    func durable(_ positions: [Slot: LogIndex])
-}
-
 /// Writes the entries of all slots to the log, on a thread of its own (DESIGN §6.2).
 ///
 /// Group commit: all that has queued up while the sync before it ran goes into the next synced write, so an idle
@@ -19,11 +13,13 @@ public final class LogWriter: Sendable {
         public var slot: Slot
         public var index: LogIndex
         public var entry: ByteBuffer
+        public var generation: LogGeneration
 
-        public init(slot: Slot, index: LogIndex, entry: ByteBuffer) {
+        public init(slot: Slot, index: LogIndex, entry: ByteBuffer, generation: LogGeneration = .initial) {
             self.slot = slot
             self.index = index
             self.entry = entry
+            self.generation = generation
         }
     }
 
@@ -57,15 +53,30 @@ public final class LogWriter: Sendable {
     /// Bytes that wait for the disk.
     public var queuedBytes: Int { queue.bytes }
 
-    /// Queues entries; those of one slot in the order of their indexes. `observer` hears when they are on disk.
+    /// Queues changes of any slots; those of one slot in the order in which they are to be carried out, its appends in
+    /// the order of their indexes. `observer` hears when they are on disk.
     ///
     /// Ask ``isFull`` before a command runs: an entry that has its place in the log is taken in any case.
+    public func write(_ changes: [LogChange], observer: (any DurabilityObserver)?) {
+        queue.enqueue(changes.map { LogQueue.Item(change: $0, observer: observer) })
+    }
+
+    /// Queues entries.
     public func append(_ entries: [Append], observer: any DurabilityObserver) {
-        queue.enqueue(entries.map { .append($0, observer) })
+        write(entries.map { .append($0) }, observer: observer)
     }
 
     /// Forgets the slot's entries through `index`.
-    public func trim(_ slot: Slot, through index: LogIndex) { queue.enqueue([.trim(slot, through: index)]) }
+    public func trim(_ slot: Slot, through index: LogIndex) { write([.trim(slot, through: index)], observer: nil) }
+
+    /// Queues changes and waits until they are on disk. Blocks; call it off the event loops.
+    func writeAndWait(_ changes: [LogChange]) {
+        guard let last = changes.last else { return }
+        precondition(last.durability != nil, "a trim is not reported")
+        let waiter = DurabilityWaiter()
+        queue.enqueue(changes.dropLast().map { LogQueue.Item(change: $0) } + [.init(change: last, observer: waiter)])
+        waiter.wait()
+    }
 
     /// Writes what is queued, then ends the thread and lets go of the log. Blocks until then; call it off the event
     /// loops, when nothing is appended any more.

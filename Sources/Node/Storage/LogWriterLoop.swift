@@ -25,20 +25,19 @@ struct LogWriterLoop: Sendable {
         var bytes = 0
         var written = LogWriter.BatchReport(entries: 0, bytes: 0, duration: .zero)
         var end = start
-        var news: [ObjectIdentifier: (observer: any DurabilityObserver, positions: [Slot: LogIndex])] = [:]
+        var news: [ObjectIdentifier: (observer: any DurabilityObserver, slots: [Slot: Durability])] = [:]
         while end < items.count, bytes < batchLimit {
             let item = items[end]
             bytes += item.size
             end += 1
-            switch item {
-            case .append(let append, let observer):
-                batch.append(append.slot, append.index, append.entry)
+            batch.add(item.change)
+            if case .append(let append) = item.change {
                 written.entries += 1
                 written.bytes += append.entry.readableBytes
-                news[ObjectIdentifier(observer), default: (observer, [:])].positions[append.slot] = append.index
-            case .trim(let slot, let index):
-                batch.trim(slot, through: index)
             }
+            guard let observer = item.observer, let (slot, durability) = item.change.durability else { continue }
+            news[ObjectIdentifier(observer), default: (observer, [:])].slots[slot, default: Durability()]
+                .add(durability)
         }
         let clock = ContinuousClock()
         let began = clock.now
@@ -50,7 +49,7 @@ struct LogWriterLoop: Sendable {
         queue.written(bytes)
         written.duration = clock.now - began
         if written.entries > 0 { report(written) }
-        for (observer, positions) in news.values { observer.durable(positions) }
+        for (observer, slots) in news.values { observer.durable(slots) }
         return end
     }
 }

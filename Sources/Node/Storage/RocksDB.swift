@@ -37,6 +37,7 @@ final class RocksDB: @unchecked Sendable {
         rocksdb_writeoptions_disable_WAL(writeOptions, options.usesWAL ? 0 : 1)
         rocksdb_writeoptions_set_sync(writeOptions, options.usesWAL ? 1 : 0)
         readOptions = rocksdb_readoptions_create()
+        rocksdb_readoptions_set_verify_checksums(readOptions, 1)
         persistedReadOptions = rocksdb_readoptions_create()
         rocksdb_readoptions_set_read_tier(persistedReadOptions, 2)
     }

@@ -1,7 +1,9 @@
 import CRocksDB
 
 /// How an instance, or one of its families, is set up.
-final class RocksDBOptions {
+///
+/// `@unchecked Sendable`: options are filled before the value is shared, and only read after that.
+final class RocksDBOptions: @unchecked Sendable {
     let handle: OpaquePointer
     let usesWAL: Bool
 
@@ -9,6 +11,10 @@ final class RocksDBOptions {
         handle = rocksdb_options_create()
         self.usesWAL = usesWAL
         rocksdb_options_set_create_if_missing(handle, 1)
+        // Blocks carry checksums, and every read compares them (`ReadOptions::verify_checksums`, on unless it is turned
+        // off). This one says that what a compaction, a flush or the opening finds broken stops all writes, instead of
+        // being passed over; it is RocksDB's default, and is said because we rely on it.
+        rocksdb_options_set_paranoid_checks(handle, 1)
         rocksdb_options_set_create_missing_column_families(handle, 1)
         rocksdb_options_set_max_background_jobs(handle, 4)
         rocksdb_options_set_max_open_files(handle, 1024)
@@ -21,8 +27,11 @@ final class RocksDBOptions {
     deinit { rocksdb_options_destroy(handle) }
 
     /// The `log` instance: every batch is synced to its WAL.
-    static func log(limits: StoreLimits) -> RocksDBOptions {
+    ///
+    /// - Parameter compacts: whether files are put together in the background.
+    static func log(limits: StoreLimits, compacts: Bool = true) -> RocksDBOptions {
         let options = RocksDBOptions(usesWAL: true)
+        rocksdb_options_set_disable_auto_compactions(options.handle, compacts ? 0 : 1)
         rocksdb_options_set_write_buffer_size(options.handle, limits.logWriteBuffer)
         // An unfinished record at the end of the WAL is a batch that was never acknowledged; anything else that is
         // broken is a broken disk, and is not to be passed over in silence (`kTolerateCorruptedTailRecords`).
@@ -42,9 +51,12 @@ final class RocksDBOptions {
 
     /// A family of the `state` instance.
     ///
-    /// - Parameter cache: an LRU block cache that all families share.
-    static func stateFamily(limits: StoreLimits, cache: OpaquePointer) -> RocksDBOptions {
+    /// - Parameters:
+    ///   - cache: an LRU block cache that all families share.
+    ///   - compacts: whether files are put together in the background.
+    static func stateFamily(limits: StoreLimits, cache: OpaquePointer, compacts: Bool = true) -> RocksDBOptions {
         let options = RocksDBOptions(usesWAL: false)
+        rocksdb_options_set_disable_auto_compactions(options.handle, compacts ? 0 : 1)
         rocksdb_options_set_write_buffer_size(options.handle, limits.stateWriteBuffer)
         rocksdb_options_set_compression(options.handle, Int32(rocksdb_lz4_compression))
         rocksdb_options_set_bottommost_compression(options.handle, Int32(rocksdb_zstd_compression))

@@ -27,7 +27,7 @@ public final class StateSnapshot: CommittedReader, @unchecked Sendable {
     }
 
     public func get(_ family: Family, _ key: [UInt8]) throws -> ByteBuffer? {
-        try database.get(database.families[Int(family.rawValue)], RowKey(slot, key), options: options)
+        try database.get(database.families[Int(family.rawValue)], slot, key, options: options)
     }
 
     public func scan(
@@ -37,5 +37,27 @@ public final class StateSnapshot: CommittedReader, @unchecked Sendable {
         try database.scan(
             database.families[Int(family.rawValue)], slot: slot, from: from, upTo: upTo, reverse: reverse,
             snapshot: snapshot, body)
+    }
+
+    /// How far the slot's log was applied at that moment.
+    ///
+    /// - Throws: ``StorageFailure``.
+    public func applied() throws(StorageFailure) -> StateStore.Applied {
+        let family = database.families[Int(Family.meta.rawValue)]
+        return try StateStore.applied(
+            slot, row: try database.get(family, slot, StateStore.appliedKey, options: options))
+    }
+
+    /// Calls `body` with the rows in [`from`, `upTo`), whole keys, in order until it returns `false`; a large read that
+    /// goes past the block cache.
+    func scanWhole(
+        _ family: Family, from: [UInt8], upTo: [UInt8]? = nil,
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Bool
+    ) throws {
+        try StorageFailure.locating(slot) {
+            try database.scan(
+                database.families[Int(family.rawValue)], from: RowKey(slot, from).bytes,
+                upTo: (upTo.map { RowKey(slot, $0) } ?? .end(of: slot)).bytes, snapshot: snapshot, passing: true, body)
+        }
     }
 }

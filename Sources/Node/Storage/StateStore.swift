@@ -4,6 +4,7 @@ import Foundation
 import Identity
 import NIOCore
 import Replication
+import Synchronization
 
 /// The `state` instance: what the committed entries of this node's slots have made (DESIGN §7).
 ///
@@ -11,7 +12,7 @@ import Replication
 /// so that after a crash the state is that of some earlier applied index, from which the log is replayed.
 public final class StateStore: Sendable {
     /// The row of ``Applied`` in ``Family/meta``; rows of the runtime begin with other bytes.
-    private static let appliedKey: [UInt8] = [0]
+    static let appliedKey: [UInt8] = [0]
     private static let appliedFormat: UInt8 = 1
 
     /// How far a slot's log has been applied.
@@ -30,8 +31,17 @@ public final class StateStore: Sendable {
         public static let nothing = Applied(epoch: .zero, index: .zero, idMark: Snowflake(rawValue: 0))
     }
 
-    private let database: RocksDB
+    let database: RocksDB
+    private let familyOptions: RocksDBOptions
+    private let damage: DamageNote
     private let checkpointFolder: String
+    /// Parts of snapshots on their way to other nodes, and from them.
+    let outgoingFolder: String
+    let incomingFolder: String
+    let exports = Atomic<Int>(0)
+    let isIngesting = Atomic<Bool>(false)
+    /// Held for the time of a flush: two may be asked for at once, and there is one folder. Never on an event loop.
+    private let flushing = Mutex(())
 
     /// - Throws: ``StorageFailure``.
     public init(path: String, limits: StoreLimits = StoreLimits()) throws(StorageFailure) {
@@ -41,18 +51,41 @@ public final class StateStore: Sendable {
         // The families' options keep the cache alive.
         defer { rocksdb_cache_destroy(cache) }
         checkpointFolder = path + ".flush"
-        try? FileManager.default.removeItem(atPath: checkpointFolder)
-        let options = RocksDBOptions.state(limits: limits)
-        let names = ["default"] + Family.allCases.map { "\($0)" }
+        outgoingFolder = path + ".outgoing"
+        incomingFolder = path + ".incoming"
+        let family = RocksDBOptions.stateFamily(limits: limits, cache: cache)
+        familyOptions = family
+        damage = DamageNote(besides: path)
+        let names = StateStore.familyNames
         database = try RocksDB(
-            path: path, options: options, families: names,
-            familyOptions: names.map { _ in RocksDBOptions.stateFamily(limits: limits, cache: cache) })
+            path: path, options: RocksDBOptions.state(limits: limits), families: names,
+            familyOptions: names.map { _ in family })
+        // The instance is locked by now: what lies there was left by a process that is gone.
+        for folder in [checkpointFolder, outgoingFolder, incomingFolder] {
+            try? FileManager.default.removeItem(atPath: folder)
+        }
     }
 
-    private func handle(_ family: Family) -> OpaquePointer { database.families[Int(family.rawValue)] }
+    /// In the order of the families' numbers in ``Family``.
+    static let familyNames = ["default"] + Family.allCases.map(\.columnFamily)
+
+    /// Runs what writes to RocksDB. What it says of a broken block is remembered for the next start.
+    func remembering(_ body: () throws(StorageFailure) -> Void) throws(StorageFailure) {
+        do {
+            try body()
+        } catch {
+            damage.remember(error)
+            throw error
+        }
+    }
+
+    /// How files of a family are written.
+    func options(_ family: Family) -> RocksDBOptions { familyOptions }
+
+    func handle(_ family: Family) -> OpaquePointer { database.families[Int(family.rawValue)] }
 
     public func get(_ slot: Slot, _ family: Family, _ key: [UInt8]) throws(StorageFailure) -> ByteBuffer? {
-        try database.get(handle(family), RowKey(slot, key), options: database.readOptions)
+        try database.get(handle(family), slot, key, options: database.readOptions)
     }
 
     /// Calls `body` with the rows in [`from`, `upTo`) in key order, or in reverse, until it returns `false`.
@@ -78,12 +111,19 @@ public final class StateStore: Sendable {
     }
 
     private func applied(_ slot: Slot, options: OpaquePointer) throws(StorageFailure) -> Applied {
-        let row = try database.get(handle(.meta), RowKey(slot, StateStore.appliedKey), options: options)
+        let row = try database.get(handle(.meta), slot, StateStore.appliedKey, options: options)
+        return try StateStore.applied(slot, row: row)
+    }
+
+    /// What ``Batch/setApplied(_:of:)`` wrote.
+    static func applied(_ slot: Slot, row: ByteBuffer?) throws(StorageFailure) -> Applied {
         guard var row else { return .nothing }
         guard row.readInteger(as: UInt8.self) == StateStore.appliedFormat,
             let epoch: UInt64 = row.readInteger(), let index: UInt64 = row.readInteger(),
             let mark: UInt64 = row.readInteger()
-        else { throw .corrupt("the applied index of slot \(slot) cannot be read") }
+        else {
+            throw .corruptReplica(slot: slot, index: nil, reason: "its applied index cannot be read")
+        }
         return Applied(
             epoch: Epoch(rawValue: epoch), index: LogIndex(rawValue: index), idMark: Snowflake(rawValue: mark))
     }
@@ -117,11 +157,20 @@ public final class StateStore: Sendable {
             value.writeInteger(applied.idMark.rawValue)
             batch.put(store.handle(.meta), RowKey(slot, StateStore.appliedKey), value)
         }
+
+        /// Deletes all rows of the slot.
+        func clear(_ slot: Slot) {
+            for family in Family.allCases {
+                batch.deleteRange(store.handle(family), from: .start(of: slot), upTo: .end(of: slot))
+            }
+        }
     }
 
     public func makeBatch() -> Batch { Batch(self) }
 
-    public func write(_ batch: Batch) throws(StorageFailure) { try database.write(batch.batch) }
+    public func write(_ batch: Batch) throws(StorageFailure) {
+        try remembering { () throws(StorageFailure) in try database.write(batch.batch) }
+    }
 
     private func family(_ number: UInt8) throws(StorageFailure) -> OpaquePointer {
         guard let family = Family(rawValue: number) else { throw .corrupt("an entry names the family \(number)") }
@@ -130,11 +179,13 @@ public final class StateStore: Sendable {
 
     /// Brings all that is applied to disk, in one atomic step. Blocks for the time of the writes.
     public func flush() throws(StorageFailure) {
-        try database.flushAll(checkpoint: checkpointFolder)
-        do {
-            try FileManager.default.removeItem(atPath: checkpointFolder)
-        } catch {
-            throw .file(path: checkpointFolder, reason: "\(error)")
+        try flushing.withLock { _ throws(StorageFailure) in
+            try remembering { () throws(StorageFailure) in try database.flushAll(checkpoint: checkpointFolder) }
+            do {
+                try FileManager.default.removeItem(atPath: checkpointFolder)
+            } catch {
+                throw .file(path: checkpointFolder, reason: "\(error)")
+            }
         }
     }
 

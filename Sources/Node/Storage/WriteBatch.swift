@@ -34,25 +34,3 @@ final class WriteBatch {
         }
     }
 }
-
-/// A key as it lies in RocksDB: two bytes of slot, big-endian, so that a slot is one range; then the row's own key.
-struct RowKey {
-    let slot: Slot
-    let rest: [UInt8]
-
-    init(_ slot: Slot, _ rest: [UInt8]) {
-        self.slot = slot
-        self.rest = rest
-    }
-
-    func withBytes<Result>(_ body: (UnsafeBufferPointer<CChar>) -> Result) -> Result {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: rest.count + 2) { buffer in
-            buffer[0] = CChar(bitPattern: UInt8(slot.rawValue >> 8))
-            buffer[1] = CChar(bitPattern: UInt8(truncatingIfNeeded: slot.rawValue))
-            rest.withUnsafeBufferPointer { rest in
-                for position in rest.indices { buffer[position + 2] = CChar(bitPattern: rest[position]) }
-            }
-            return body(UnsafeBufferPointer(buffer))
-        }
-    }
-}

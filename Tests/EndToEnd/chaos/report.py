@@ -90,8 +90,8 @@ def text(result, folder):
     operations, sessions = result["operations"], result["sessions"]
     lines = ["", "settings    " + ", ".join(f"{name} {value}" for name, value in result["settings"].items())]
     lines.append(
-        f"operations  {operations['writes']} writes: {operations['acknowledged']} acknowledged, {operations['refused']} "
-        f"refused, {operations['unknown']} unknown ({operations['unknown_share']:.2%}), in {operations['attempts']} "
+        f"operations  {operations['writes']} writes: {operations['acknowledged']} acknowledged, "
+        f"{operations['refused']} refused, {operations['unknown']} unknown ({operations['unknown_share']:.2%}), in {operations['attempts']} "
         f"attempts; {operations['pages_read']} pages read, {operations['pages_not_read']} not; "
         f"{operations['messages_stored']} messages stored")
     lines.append("statuses    " + ", ".join(

@@ -1,3 +1,4 @@
+import Identity
 import NIOCore
 
 /// One event as it goes out to any number of sessions: all bytes of the payload but the few that differ.
@@ -5,19 +6,33 @@ import NIOCore
 /// A payload is a head, `{"s":7,`, and this shared tail, `"t":"MESSAGE_CREATE","op":0,"d":{…}}`. The tail is built
 /// once, and compressed once when the first session needs it so. Confined to one loop.
 final class Dispatch {
+    /// Why sessions get it: what a journal needs to know of it.
+    enum Cause: Hashable, Sendable {
+        /// A durable event of this number.
+        case event(RootEntity, EventNumber)
+        /// A channel came into a session's sight, or left it, without an event of its own.
+        case shift(GuildID, ChannelID, hasAppeared: Bool)
+        /// An ephemeral event, or an answer: it may be missing after a crash.
+        case other
+    }
+
     /// Tails below this many bytes are stored, not deflated: the blocks' own bytes would eat the gain.
     static let smallestDeflated = 64
     /// The longest head: `{"s":` and a comma around the digits of an `Int`.
     static let maximumHeadBytes = 32
 
     let tail: ByteBuffer
+    let cause: Cause
     private var blocks: ByteBuffer?
     private var sum: UInt?
 
-    init(tail: ByteBuffer) { self.tail = tail }
+    init(tail: ByteBuffer, cause: Cause = .other) {
+        self.tail = tail
+        self.cause = cause
+    }
 
     /// - Parameter payload: the JSON of `d`.
-    convenience init(type: String, payload: ByteBuffer) {
+    convenience init(type: String, payload: ByteBuffer, cause: Cause = .other) {
         var tail = ByteBuffer()
         tail.reserveCapacity(type.utf8.count + payload.readableBytes + 24)
         tail.writeStaticString("\"t\":\"")
@@ -25,7 +40,7 @@ final class Dispatch {
         tail.writeStaticString("\",\"op\":0,\"d\":")
         tail.writeImmutableBuffer(payload)
         tail.writeStaticString("}")
-        self.init(tail: tail)
+        self.init(tail: tail, cause: cause)
     }
 
     /// The tail as deflate blocks that end at a byte boundary.

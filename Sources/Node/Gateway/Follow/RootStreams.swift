@@ -6,55 +6,8 @@ import Routing
 import Transport
 import Wire
 
-/// A loop as ``RootStreams`` sees it; callable from any thread.
-protocol LoopPost: AnyObject, Sendable {
-    func post(_ message: LoopMessage)
-    /// About how many bytes wait to be looked at.
-    var backlog: Int { get }
-}
-
-/// What a loop holds.
-struct LoopCount: Sendable {
-    var connections = 0
-    var sessions = 0
-}
-
-/// What reaches a loop from outside its thread.
-enum LoopMessage: Sendable {
-    case host([HostMessage])
-    /// A client's socket, with what was read from it already and who passed it.
-    case adopt(descriptor: Int32, received: ByteBuffer, peer: String)
-    /// What became of an IDENTIFY's token; `nil` when the user's slot could not be asked.
-    case authenticated(connection: UInt64, AuthenticateReply?)
-    /// A session that a RESUME asked for; `nil` when it is nowhere.
-    case resumed(connection: UInt64, SessionRecord?)
-    case export(SessionID, Token, reply: @Sendable (SessionRecord?) -> Void)
-    /// Dispatches of a type, for one session: the answer to op 8.
-    case dispatches(session: SessionID, type: String, payloads: [ByteBuffer])
-    /// Tell every client to come back elsewhere.
-    case drain
-    /// Close everything and end the thread.
-    case stop
-    case count(@Sendable (LoopCount) -> Void)
-
-    /// About how many bytes it holds.
-    var weight: Int {
-        switch self {
-        case .host(let messages): messages.reduce(64) { $0 + $1.weight }
-        case .dispatches(_, _, let payloads): payloads.reduce(64) { $0 + $1.readableBytes }
-        default: 64
-        }
-    }
-}
-
-/// The shell of ``RootFollower`` on one NIO event loop: it opens the streams to guild nodes, and knows where sessions
-/// are.
+/// The shell of ``RootFollower`` on one NIO event loop: it opens the streams to guild nodes.
 actor RootStreams {
-    /// How many gateways a RESUME follows a session through.
-    static let maximumHops = 8
-    /// How many gateways are asked for a session when the one that made it does not know.
-    static let maximumAsked = 32
-    static let pullDeadline = TimeAmount.seconds(5)
     /// With more bytes waiting at a loop, guild nodes are granted no further items: theirs is the next bound, and beyond
     /// that one the gateway is shed and resynchronises.
     static let maximumBacklog = 64 << 20
@@ -72,15 +25,12 @@ actor RootStreams {
     private var streams: [NodeID: any TransportStream] = [:]
     /// Items taken that their senders have not been told of.
     private var owed: [NodeID: Int] = [:]
-    private var directory = SessionDirectory()
     private var isStopped = false
 
     private enum Input: Sendable {
         case requests([FollowRequest], loop: Int)
         case item(EventStreamItem, NodeID, any TransportStream)
         case closed(NodeID, any TransportStream, String)
-        case began(SessionID, loop: Int)
-        case ended(SessionID, loop: Int)
     }
     private nonisolated let inputs = BatchQueue<Input>()
 
@@ -103,7 +53,7 @@ actor RootStreams {
             },
             Task {
                 while !Task.isCancelled {
-                    try? await Task.sleep(for: .milliseconds(100))
+                    try? await Task.sleep(for: .milliseconds(20))
                     self.tick()
                 }
             },
@@ -128,8 +78,6 @@ actor RootStreams {
     }
 
     nonisolated func enqueue(_ requests: [FollowRequest], loop: Int) { enqueue(.requests(requests, loop: loop)) }
-    nonisolated func sessionBegan(_ id: SessionID, loop: Int) { enqueue(.began(id, loop: loop)) }
-    nonisolated func sessionEnded(_ id: SessionID, loop: Int) { enqueue(.ended(id, loop: loop)) }
     fileprivate nonisolated func received(
         _ item: EventStreamItem, from node: NodeID, on stream: any TransportStream
     ) {
@@ -155,8 +103,6 @@ actor RootStreams {
                 logger.info("event stream closed", metadata: ["node": "\(node)", "reason": "\(reason)"])
                 drop(node)
                 follower.closed(node, now: now)
-            case .began(let id, let loop): directory.began(id, on: loop)
-            case .ended(let id, let loop): directory.ended(id, on: loop)
             }
         }
         perform(now: now)
@@ -179,7 +125,7 @@ actor RootStreams {
         let now = NIODeadline.now()
         switch change {
         case .row(let row): follower.rowChanged(row.slot, now: now)
-        case .node: follower.mapChanged(now: now)
+        case .node(let record): follower.nodeChanged(record.id, now: now)
         case .nodeGone(let gone): streams[gone]?.close("the node is gone")
         }
         perform(now: now)
@@ -240,73 +186,6 @@ actor RootStreams {
         }
         perform(now: now)
     }
-
-    // MARK: Sessions
-
-    /// Finds a session wherever it is, takes it from there, and gives it to a loop.
-    nonisolated func resume(_ id: SessionID, _ token: Token, loop: Int, connection: UInt64) {
-        Task {
-            let record = await self.pull(id, token, loop: loop)
-            await self.answer(.resumed(connection: connection, record), loop: loop)
-        }
-    }
-
-    private func answer(_ message: LoopMessage, loop: Int) { loops[loop].post(message) }
-
-    private func pull(_ id: SessionID, _ token: Token, loop: Int) async -> SessionRecord? {
-        var next: NodeID?
-        switch directory.place(of: id) {
-        case .loop(let owner)?: return await export(id, token, from: owner)
-        case .moved(let taker)?: next = taker
-        case nil: next = id.origin
-        }
-        let body = PullSessionRequest(id: id, token: token, taker: node).encoded()
-        var asked: Set<NodeID> = [node]
-        while let target = next, asked.count <= RootStreams.maximumHops, asked.insert(target).inserted {
-            next = nil
-            switch await ask(target, body) {
-            case .session(let record)?: return record
-            case .moved(let taker)?: next = taker
-            case .unknown?, nil: break
-            }
-        }
-        // Where the session began nobody knows of it any more, since that gateway has restarted: it may be at any.
-        let others = view.nodes.filter { $0.roles.contains(.gateway) && !asked.contains($0.id) }
-        for other in others.prefix(RootStreams.maximumAsked) {
-            if case .session(let record)? = await ask(other.id, body) { return record }
-        }
-        return nil
-    }
-
-    private func ask(_ target: NodeID, _ body: ByteBuffer) async -> PullSessionReply? {
-        guard let record = view.node(target) else { return nil }
-        let address = NodeAddress(node: target, host: record.host, port: record.port)
-        let answer = try? await client.call(
-            .pullSession, body: body, to: address, lane: .request, deadline: .now() + RootStreams.pullDeadline)
-        return answer.flatMap { try? PullSessionReply(decoding: $0) }
-    }
-
-    private func export(_ id: SessionID, _ token: Token, from loop: Int) async -> SessionRecord? {
-        await withCheckedContinuation { continuation in
-            loops[loop].post(.export(id, token, reply: { continuation.resume(returning: $0) }))
-        }
-    }
-
-    /// Another gateway asks for a session.
-    func give(_ request: PullSessionRequest) async -> PullSessionReply {
-        switch directory.place(of: request.id) {
-        case .moved(let node)?: return .moved(node)
-        case nil: return .unknown
-        case .loop(let loop)?:
-            guard let record = await export(request.id, request.token, from: loop) else {
-                // Another taker may have been quicker.
-                if case .moved(let node)? = directory.place(of: request.id) { return .moved(node) }
-                return .unknown
-            }
-            directory.moved(request.id, to: request.taker)
-            return .session(record)
-        }
-    }
 }
 
 /// Receives one stream's items on its connection's event loop.
@@ -323,16 +202,4 @@ private struct RootStreamReceiver: StreamReceiver {
     }
 
     func closed(_ reason: String, on stream: any TransportStream) { streams.closed(node, stream, reason) }
-}
-
-/// Serves `pullSession`.
-struct PullSessionHandler: CallHandler {
-    let streams: RootStreams
-
-    func handle(_ call: InboundCall) async throws(CallFailure) -> ByteBuffer {
-        guard let request = try? PullSessionRequest(decoding: call.body) else {
-            throw .refused("not a PullSessionRequest")
-        }
-        return await streams.give(request).encoded()
-    }
 }

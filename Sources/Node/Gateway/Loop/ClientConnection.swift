@@ -42,6 +42,10 @@ final class ClientConnection: SessionSink {
     var resumeURL = ""
     var pending: [Pending] = []
     var isDirty = false
+    /// Something of `pending` must be journaled before it is written.
+    var isHeld = false
+    /// How much of `pending` the journal's tick under way covers.
+    var sealedCount = 0
     var session: Session?
     /// The IDENTIFY or RESUME that is being looked into.
     var identify: (Identify, Token)?
@@ -132,7 +136,10 @@ final class ClientConnection: SessionSink {
         case .close(let code, let reason): close(code.rawValue, reason)
         case .acknowledged(let sequence):
             send(.payload(ProtocolMachine.heartbeatACK))
-            session?.replay.acknowledge(sequence)
+            if let session {
+                session.replay.acknowledge(sequence)
+                if sequence <= session.sequence { session.journal?.acknowledged(sequence, session) }
+            }
         case .identify(let identify): loop.identify(identify, on: self)
         case .resume(let resume): loop.resume(resume, on: self)
         case .requestGuildMembers(let request): loop.requestMembers(request, on: self)
@@ -173,7 +180,10 @@ final class ClientConnection: SessionSink {
         loop.markDirty(self)
     }
 
-    func deliver(_ dispatch: Dispatch, sequence: Int) { send(.dispatch(dispatch, sequence: sequence)) }
+    func deliver(_ dispatch: Dispatch, sequence: Int) {
+        if session?.journal != nil { isHeld = true }
+        send(.dispatch(dispatch, sequence: sequence))
+    }
 
     func invalidated() {
         detachSession()

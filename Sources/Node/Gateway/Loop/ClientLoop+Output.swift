@@ -32,11 +32,19 @@ private final class DeferredWrite {
 }
 
 extension ClientLoop {
-    /// Writes all that waits for a connection in one send.
-    func flush(_ connection: ClientConnection) {
+    /// Writes all that waits for a connection in one send, or the first `count` of it.
+    func flush(_ connection: ClientConnection, upTo count: Int = .max) {
         if case .closed = connection.phase { return }
+        connection.sealedCount = 0
+        if count < connection.pending.count {
+            // The rest came later, and is marked so.
+            write(connection, count)
+            if !connection.pending.isEmpty { connection.pending.removeFirst(count) }
+            return
+        }
+        connection.isHeld = false
         if !connection.pending.isEmpty {
-            write(connection)
+            write(connection, connection.pending.count)
             if connection.pending.capacity > 64 {
                 connection.pending = []
             } else {
@@ -48,9 +56,10 @@ extension ClientLoop {
         if uv_stream_get_write_queue_size(connection.stream) == 0 { shutDown(connection) }
     }
 
-    private func write(_ connection: ClientConnection) {
+    private func write(_ connection: ClientConnection, _ count: Int) {
+        guard count > 0 else { return }
         scratch.removeAll()
-        for item in connection.pending {
+        for item in connection.pending[..<count] {
             switch item {
             case .dispatch(let dispatch, let sequence):
                 tally.deliveries += 1

@@ -72,7 +72,7 @@ extension ClientLoop {
             continueSession(session, resume, on: connection)
         } else {
             connection.resume = (resume, token)
-            context.resume(id, token, number, connection.number)
+            context.resume(id, token, resume.sequence, number, connection.number)
         }
     }
 
@@ -117,12 +117,19 @@ extension ClientLoop {
             return
         }
         // The session is this loop's now, even if the client has gone in the meantime: it may come again.
-        let session = record.makeSession(now: now)
-        context.sessionBegan(session.id, self.number)
-        host.take(session)
+        let session = take(record)
         guard let connection, case .open = connection.phase, let (resume, _) = connection.resume else { return }
         connection.resume = nil
         continueSession(session, resume, on: connection)
+    }
+
+    @discardableResult
+    func take(_ record: SessionRecord) -> Session {
+        let session = record.makeSession(now: now)
+        if let older = host.sessions[session.id] { host.end(older) }
+        context.sessionBegan(session.id, number)
+        host.take(session)
+        return session
     }
 
     /// Gives a session to another loop or gateway, if the token is its own; its connection here is cut.
@@ -134,6 +141,34 @@ extension ClientLoop {
             old.close(GatewayCloseCode.unknownError.rawValue, "The session was resumed elsewhere.")
         }
         return host.export(session)
+    }
+
+    // MARK: Drain
+
+    /// Takes up to `limit` sessions out, for peers; their clients are told to reconnect. Those that have not had READY
+    /// have nothing to hand over: their clients identify again.
+    func handOver(_ limit: Int) -> [SessionRecord] {
+        var records: [SessionRecord] = []
+        for session in host.sessions.values.prefix(limit) {
+            if let connection = session.sink as? ClientConnection {
+                connection.session = nil
+                session.sink = nil
+                sendAway(connection)
+            }
+            guard session.isReady else {
+                host.end(session)
+                continue
+            }
+            context.sessionLeaves(session.id, number)
+            records.append(host.export(session))
+        }
+        return records
+    }
+
+    /// Op 7, and a close that a client may resume after.
+    func sendAway(_ connection: ClientConnection) {
+        connection.send(.payload(ProtocolMachine.reconnect))
+        connection.close(GatewayCloseCode.unknownError.rawValue, "The gateway is going away; resume elsewhere.")
     }
 
     // MARK: Op 8

@@ -2,6 +2,7 @@ import CLibUV
 import Foundation
 import Identity
 import NIOCore
+import Transport
 import Wire
 
 /// One libuv loop on a thread of its own: it owns its clients' sockets, their sessions and their views.
@@ -11,6 +12,7 @@ import Wire
 /// is, under whose lock it is used.
 final class ClientLoop: LoopPost, @unchecked Sendable {
     static let sweepMilliseconds: UInt64 = 1000
+    static let journalMilliseconds: UInt64 = 25
     static let readBytes = 64 * 1024
 
     let number: Int
@@ -20,6 +22,7 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
     private let wakeUp: UnsafeMutablePointer<uv_async_t> = .allocate(capacity: 1)
     private let timer: UnsafeMutablePointer<uv_timer_t> = .allocate(capacity: 1)
     private let beforePoll: UnsafeMutablePointer<uv_prepare_t> = .allocate(capacity: 1)
+    private let journalTimer: UnsafeMutablePointer<uv_timer_t> = .allocate(capacity: 1)
     private let readBuffer: UnsafeMutablePointer<CChar> = .allocate(capacity: ClientLoop.readBytes)
 
     private(set) var host: SessionHost!
@@ -30,15 +33,21 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
     private(set) var now = NIODeadline.now()
     private(set) var connections: [UInt64: ClientConnection] = [:]
     private var nextNumber: UInt64 = 1
-    private var dirty: [ClientConnection] = []
+    /// Connections with output that no write is planned for.
+    var dirty: [ClientConnection] = []
+    /// Connections whose output waits for the journal's tick under way.
+    var awaiting: [ClientConnection] = []
+    let journal: SessionJournal
+    var journalStream: (any TransportStream)?
     private var requests: [FollowRequest] = []
-    private(set) var isDraining = false
+    private(set) var isAdmitting = true
     private var acceptor: ClientAcceptor?
     private var onStopped: (@Sendable () -> Void)?
 
     init(number: Int, context: LoopContext) {
         self.number = number
         self.context = context
+        journal = SessionJournal(loop: number, maximumWait: context.settings.journalWait)
     }
 
     deinit {
@@ -46,6 +55,7 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
         wakeUp.deallocate()
         timer.deallocate()
         beforePoll.deallocate()
+        journalTimer.deallocate()
         readBuffer.deallocate()
     }
 
@@ -60,15 +70,18 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
         host = SessionHost(source: self)
         host.maximumSessions = 2 * max(1, context.settings.maximumConnections / context.settings.loops)
         host.sessionEnded = { [context, number] in context.sessionEnded($0, number) }
+        host.journal = journal
         // These fail only when the process has no memory or no descriptors at its very start.
         precondition(uv_loop_init(uv) == 0, "libuv has no loop")
         precondition(uv_async_init(uv, wakeUp) { ClientLoop.from($0)?.drainQueue() } == 0, "libuv has no wake-up")
         uv_timer_init(uv, timer)
+        uv_timer_init(uv, journalTimer)
         uv_prepare_init(uv, beforePoll)
         let me = Unmanaged.passUnretained(self).toOpaque()
         wakeUp.pointee.data = me
         timer.pointee.data = me
         beforePoll.pointee.data = me
+        journalTimer.pointee.data = me
         uv_timer_start(
             timer, { ClientLoop.from($0)?.sweep() }, ClientLoop.sweepMilliseconds, ClientLoop.sweepMilliseconds)
         uv_prepare_start(beforePoll) { ClientLoop.from($0)?.flushAll() }
@@ -100,7 +113,7 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
 
     // MARK: On the loop's thread
 
-    private func setNow() {
+    func setNow() {
         now = NIODeadline.uptimeNanoseconds(uv_hrtime())
         host.now = now
     }
@@ -119,10 +132,22 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
         case .export(let id, let token, let reply): reply(export(id, token))
         case .dispatches(let id, let type, let payloads):
             if let session = host.sessions[id] { answered(session, type, payloads) }
+        case .handOver(let limit, let reply): reply(handOver(limit))
+        case .take(let record, let reply):
+            take(record)
+            reply(true)
+        case .admit(let isAdmitting): self.isAdmitting = isAdmitting
+        case .journal(let stream): journal(on: stream)
+        case .journaled(let tick): journaled(tick)
+        case .stopAccepting:
+            isAdmitting = false
+            acceptor?.stop()
         case .drain: drain()
         case .stop: stop()
         case .count(let reply):
-            reply(LoopCount(connections: connections.count, sessions: host.sessions.count))
+            reply(
+                LoopCount(
+                    connections: connections.count, sessions: host.sessions.count, journaled: journal.journaledCount))
         }
     }
 
@@ -131,8 +156,12 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
         switch message {
         case .adopt(let descriptor, _, _): Glibc.close(descriptor)
         case .export(_, _, let reply): reply(nil)
+        case .handOver(_, let reply): reply([])
+        case .take(_, let reply): reply(false)
         case .count(let reply): reply(LoopCount())
-        case .host, .authenticated, .resumed, .dispatches, .drain, .stop: break
+        case .host, .authenticated, .resumed, .dispatches, .admit, .journal, .journaled, .stopAccepting, .drain,
+            .stop:
+            break
         }
     }
 
@@ -152,7 +181,7 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
 
     private func adopt(_ descriptor: Int32, _ received: ByteBuffer, _ peer: String) {
         let limit = max(1, context.settings.maximumConnections / context.settings.loops)
-        guard !isDraining, connections.count < limit else {
+        guard isAdmitting, connections.count < limit else {
             tally.refused += 1
             Glibc.close(descriptor)
             return
@@ -207,6 +236,17 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
         tally = GatewayMetrics.Tally()
     }
 
+    /// Looks after the journal's answers while there is a buddy.
+    func watchJournal(_ isOn: Bool) {
+        guard isOn else {
+            uv_timer_stop(journalTimer)
+            return
+        }
+        uv_timer_start(
+            journalTimer, { ClientLoop.from($0)?.checkJournal() }, ClientLoop.journalMilliseconds,
+            ClientLoop.journalMilliseconds)
+    }
+
     func markDirty(_ connection: ClientConnection) {
         guard !connection.isDirty else { return }
         connection.isDirty = true
@@ -215,14 +255,7 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
 
     /// Sends what waits, once for each connection; runs before the loop waits for input.
     private func flushAll() {
-        while !dirty.isEmpty {
-            let batch = dirty
-            dirty.removeAll(keepingCapacity: true)
-            for connection in batch {
-                connection.isDirty = false
-                flush(connection)
-            }
-        }
+        if journal.isActive { flushJournaled() } else { flushDirty() }
         if !requests.isEmpty {
             context.follow(requests, number)
             requests.removeAll(keepingCapacity: true)
@@ -248,26 +281,27 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
     }
 
     private func drain() {
-        isDraining = true
+        isAdmitting = false
         acceptor?.stop()
         for connection in connections.values {
-            guard connection.session != nil else {
+            if connection.session == nil {
                 connection.close(1001, "The gateway is going away.")
-                continue
+            } else {
+                sendAway(connection)
             }
-            connection.send(.payload(ProtocolMachine.reconnect))
-            connection.close(GatewayCloseCode.unknownError.rawValue, "The gateway is going away; resume elsewhere.")
         }
     }
 
     private func stop() {
-        isDraining = true
+        isAdmitting = false
         for message in queue.close() { refuse(message) }
         acceptor?.stop()
+        journal(on: nil)
         flushAll()
         for connection in connections.values { destroy(connection) }
         for handle in [
             UnsafeMutableRawPointer(wakeUp), UnsafeMutableRawPointer(timer), UnsafeMutableRawPointer(beforePoll),
+            UnsafeMutableRawPointer(journalTimer),
         ] {
             uv_close(handle.assumingMemoryBound(to: uv_handle_t.self), nil)
         }

@@ -70,9 +70,17 @@ final class Session {
     /// What was visible of each guild where the session comes from, until it has caught up here.
     var seen: [GuildID: SeenChannels] = [:]
     /// Events of the user that wait behind older ones, which are being fetched.
-    var heldUserEvents: [Event] = []
+    var heldUserEvents: [(event: Event, number: EventNumber?)] = []
     /// The host's tag of the snapshot or fetch that is not answered, by root entity.
     var awaited: [RootEntity: UInt64] = [:]
+    /// Where the session is journaled, and its number there; absent while no buddy has it.
+    var journal: SessionJournal?
+    var journalNumber: UInt32 = 0
+    /// The sequence number at the last change of what the session follows or sees: before it, its state is not known
+    /// any more.
+    var settledSequence: Int
+    /// How often the session was rebuilt after a crash: the highest is the one that counts.
+    var generation = 0
     /// READY has been sent.
     var isReady = false
     /// Let go of by ``detach(now:)``, which a connection calls when it closes; not weak, which each delivery would pay for.
@@ -91,6 +99,7 @@ final class Session {
         self.identity = identity
         self.sequence = sequence
         self.replay = replay
+        settledSequence = sequence
         userProgress = .attaching(after: userAfter)
     }
 
@@ -103,6 +112,8 @@ final class Session {
     func dispatch(_ dispatch: Dispatch, now: NIODeadline) {
         sequence += 1
         replay.append(dispatch, sequence: sequence, now: now)
+        journal?.sent(dispatch.cause, self)
+        if case .shift = dispatch.cause { settledSequence = sequence }
         sink?.deliver(dispatch, sequence: sequence)
     }
 

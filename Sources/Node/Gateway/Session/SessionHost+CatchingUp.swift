@@ -35,34 +35,41 @@ extension SessionHost {
             session.userProgress = .live
             let held = session.heldUserEvents
             session.heldUserEvents = []
-            for event in SessionHost.ascending(events, after: after) + held { deliver(event, toUserOf: session) }
+            for (event, number) in SessionHost.ascending(events, after: after) + held {
+                deliver(event, number, toUserOf: session)
+            }
+            note(session, root)
         case .guild(let guild):
             guard case .catchingUp(let after, let held)? = session.guilds[guild], let audience = followed.audience
             else { return }
             session.guilds[guild] = .live
             deliver(missed: SessionHost.ascending(events, after: after), of: guild, to: session, audience)
             for dispatch in held { session.dispatch(dispatch, now: now) }
+            note(session, root)
         }
     }
 
     /// Each event once, and none that the session has had.
-    private static func ascending(_ events: [NumberedEvent], after: EventNumber) -> [Event] {
+    private static func ascending(
+        _ events: [NumberedEvent], after: EventNumber
+    ) -> [(event: Event, number: EventNumber?)] {
         var last = after
         return events.compactMap { numbered in
             guard numbered.number > last else { return nil }
             last = numbered.number
-            return numbered.event
+            return (numbered.event, numbered.number)
         }
     }
 
     /// Events that a session had missed before its snapshot. The view has advanced already: it tells what the session
     /// may read of them.
     private func deliver(
-        missed events: [Event], of guild: GuildID, to session: Session, _ audience: GuildAudience
+        missed events: [(event: Event, number: EventNumber?)], of guild: GuildID, to session: Session,
+        _ audience: GuildAudience
     ) {
         let seen = session.seen.removeValue(forKey: guild)
         var created: Set<ChannelID> = []
-        for event in events where !event.type.isEmpty {
+        for (event, number) in events where !event.type.isEmpty {
             var readsContent = audience.receipt(of: event, by: session)
             switch event.change {
             // By its snapshot the session is a member: a removal before it was followed by a return.
@@ -77,15 +84,30 @@ extension SessionHost {
             default: break
             }
             guard let readsContent else { continue }
-            var delivery = Delivery(event)
+            var delivery = Delivery(event, number: number)
             session.dispatch(delivery.dispatch(readsContent: readsContent), now: now)
         }
-        guard let seen, session.intents & Intents.guilds != 0 else { return }
-        func tell(_ type: String, _ channel: ChannelView) {
+        if let seen { tell(session, of: seen, in: guild, except: created) }
+    }
+
+    /// Channels that came or went while the session moved.
+    private func tell(
+        _ session: Session, of seen: Session.SeenChannels, in guild: GuildID, except created: Set<ChannelID>
+    ) {
+        guard session.intents & Intents.guilds != 0 else { return }
+        func tell(_ type: String, _ channel: ChannelView, hasAppeared: Bool) {
             let payload = SessionPayloads.channel(channel, in: guild)
-            session.dispatch(Dispatch(type: type, payload: payload), now: now)
+            let cause = Dispatch.Cause.shift(guild, channel.id, hasAppeared: hasAppeared)
+            session.dispatch(Dispatch(type: type, payload: payload, cause: cause), now: now)
         }
-        for channel in seen.vanished { tell("CHANNEL_DELETE", channel) }
-        for channel in seen.appeared where !created.contains(channel.id) { tell("CHANNEL_CREATE", channel) }
+        for channel in seen.vanished { tell("CHANNEL_DELETE", channel, hasAppeared: false) }
+        for channel in seen.appeared where !created.contains(channel.id) {
+            tell("CHANNEL_CREATE", channel, hasAppeared: true)
+        }
+    }
+
+    /// A session that misses no event may still have been cut off in the midst of what one event showed and hid.
+    func caughtUp(_ session: Session, _ guild: GuildID) {
+        if let seen = session.seen.removeValue(forKey: guild) { tell(session, of: seen, in: guild, except: []) }
     }
 }

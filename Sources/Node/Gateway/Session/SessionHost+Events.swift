@@ -7,21 +7,26 @@ extension SessionHost {
     /// An event as sessions get it: the dispatches are made when the first of them needs one.
     struct Delivery {
         let event: Event
+        private let cause: Dispatch.Cause
         private var full: Dispatch?
         private var redacted: Dispatch?
 
-        init(_ event: Event) { self.event = event }
+        /// - Parameter number: absent for ephemeral events.
+        init(_ event: Event, number: EventNumber?) {
+            self.event = event
+            cause = number.map { .event(event.root, $0) } ?? .other
+        }
 
         /// - Parameter readsContent: whether the session may see what messages say.
         mutating func dispatch(readsContent: Bool) -> Dispatch {
             guard let payload = event.redactedPayload, !readsContent else {
                 if let full { return full }
-                let made = Dispatch(type: event.type, payload: event.payload)
+                let made = Dispatch(type: event.type, payload: event.payload, cause: cause)
                 full = made
                 return made
             }
             if let redacted { return redacted }
-            let made = Dispatch(type: event.type, payload: payload)
+            let made = Dispatch(type: event.type, payload: payload, cause: cause)
             redacted = made
             return made
         }
@@ -33,20 +38,21 @@ extension SessionHost {
         if let number {
             guard number > followed.position else { return }
             followed.position = number
+            journal?.handled(event.root, number)
         }
         switch event.root {
-        case .user: for session in followed.sessions.values { received(event, by: session) }
+        case .user: for session in followed.sessions.values { received(event, number, by: session) }
         case .guild(let guild):
-            if let audience = followed.audience { deliver(event, of: guild, to: audience) }
+            if let audience = followed.audience { deliver(event, number, of: guild, to: audience) }
         }
     }
 
     /// An event of the session's user.
-    private func received(_ event: Event, by session: Session) {
+    private func received(_ event: Event, _ number: EventNumber?, by session: Session) {
         switch session.userProgress {
-        case .live: deliver(event, toUserOf: session)
+        case .live: deliver(event, number, toUserOf: session)
         case .catchingUp:
-            session.heldUserEvents.append(event)
+            session.heldUserEvents.append((event, number))
             if session.heldUserEvents.count > Session.maximumHeld { invalidate(session) }
         case .attaching, .left: break
         }
@@ -72,23 +78,24 @@ extension SessionHost {
         if held.count > Session.maximumHeld { invalidate(session) }
     }
 
-    private func deliver(_ event: Event, of guild: GuildID, to audience: GuildAudience) {
+    private func deliver(_ event: Event, _ number: EventNumber?, of guild: GuildID, to audience: GuildAudience) {
         switch event.change {
         case .channelDeleted?:
             // Those who saw the channel hear of its end.
-            send(event, of: guild, audience) { _ in true }
-            _ = event.change.map(audience.apply)
+            send(event, number, of: guild, audience) { _ in true }
+            if let effect = event.change.map(audience.apply)?.effect { noteSight(effect, guild, audience) }
         case .memberRemoved(let user)?:
             for session in audience.sessions(of: user) where isAttached(session, guild) {
                 audience.remove(session)
                 session.guilds[guild] = .left
+                note(session, .guild(guild))
             }
-            send(event, of: guild, audience) { _ in true }
+            send(event, number, of: guild, audience) { _ in true }
             _ = event.change.map(audience.apply)
         case .guildDeleted?:
             for session in audience.sessions where isAttached(session, guild) { left(session, guild) }
         case let change?:
-            let shifts = audience.apply(change).shifts
+            let (effect, shifts) = audience.apply(change)
             var changed: Set<ObjectIdentifier> = []
             for shift in shifts where isAttached(shift.session, guild) {
                 changed.insert(ObjectIdentifier(shift.session))
@@ -96,9 +103,10 @@ extension SessionHost {
             // CHANNEL_UPDATE by which the channel itself appears comes as CHANNEL_CREATE instead.
             var isChannel = false
             if case .channel = change { isChannel = true }
-            send(event, of: guild, audience) { !isChannel || !changed.contains(ObjectIdentifier($0)) }
+            send(event, number, of: guild, audience) { !isChannel || !changed.contains(ObjectIdentifier($0)) }
             shifted(shifts, in: guild)
-        case nil: send(event, of: guild, audience) { _ in true }
+            noteSight(effect, guild, audience)
+        case nil: send(event, number, of: guild, audience) { _ in true }
         }
     }
 
@@ -109,8 +117,12 @@ extension SessionHost {
             if let known = made[channel.id] { return known }
             let payload = SessionPayloads.channel(channel, in: guild)
             let pair = (
-                create: Dispatch(type: "CHANNEL_CREATE", payload: payload),
-                delete: Dispatch(type: "CHANNEL_DELETE", payload: payload)
+                create: Dispatch(
+                    type: "CHANNEL_CREATE", payload: payload,
+                    cause: .shift(guild, channel.id, hasAppeared: true)),
+                delete: Dispatch(
+                    type: "CHANNEL_DELETE", payload: payload,
+                    cause: .shift(guild, channel.id, hasAppeared: false))
             )
             made[channel.id] = pair
             return pair
@@ -122,10 +134,11 @@ extension SessionHost {
     }
 
     private func send(
-        _ event: Event, of guild: GuildID, _ audience: GuildAudience, where isIncluded: (Session) -> Bool
+        _ event: Event, _ number: EventNumber?, of guild: GuildID, _ audience: GuildAudience,
+        where isIncluded: (Session) -> Bool
     ) {
         guard !event.type.isEmpty else { return }
-        var delivery = Delivery(event)
+        var delivery = Delivery(event, number: number)
         audience.recipients(of: event) { session, readsContent in
             guard isIncluded(session) else { return }
             // The frequent case costs one look.
@@ -137,12 +150,16 @@ extension SessionHost {
         }
     }
 
-    func deliver(_ event: Event, toUserOf session: Session) {
+    func deliver(_ event: Event, _ number: EventNumber?, toUserOf session: Session) {
         guard sessions[session.id] === session else { return }
         if !event.type.isEmpty, event.intents == 0 || event.intents & session.intents != 0 {
-            session.dispatch(Dispatch(type: event.type, payload: event.payload), now: now)
+            var delivery = Delivery(event, number: number)
+            session.dispatch(delivery.dispatch(readsContent: true), now: now)
         }
-        if let change = event.change { apply(change, to: session) }
+        guard let change = event.change else { return }
+        apply(change, to: session)
+        // The change took effect at this point of the session, whether the event was sent or not.
+        if let number { session.journal?.took(.user(session.userID), number, session) }
     }
 
     private func apply(_ change: ViewChange, to session: Session) {
@@ -153,6 +170,7 @@ extension SessionHost {
             guard session.guilds[guild] == nil else { return }
             session.guilds[guild] = .attaching(after: nil)
             attach(session, to: .guild(guild))
+            note(session, .guild(guild))
         case .guildLeft(let guild): left(session, guild)
         case .tokensRevoked(let tokens):
             guard tokens.isEmpty || tokens.contains(session.identity.actor.tokenID) else { return }

@@ -57,6 +57,9 @@ final class SessionHost {
     /// Above it, sessions that wait for their client make room for new ones.
     var maximumSessions = Int.max
 
+    /// Kept at a buddy while there is one.
+    var journal: SessionJournal?
+
     init(source: any RootSource) { self.source = source }
 
     // MARK: Sessions
@@ -64,6 +67,7 @@ final class SessionHost {
     func begin(_ session: Session) {
         makeRoom()
         sessions[session.id] = session
+        journal?.adopt(session)
         attach(session, to: .user(session.userID))
     }
 
@@ -71,6 +75,7 @@ final class SessionHost {
     func take(_ session: Session) {
         makeRoom()
         sessions[session.id] = session
+        journal?.adopt(session)
         attach(session, to: .user(session.userID))
         for guild in session.guilds.keys { attach(session, to: .guild(guild)) }
     }
@@ -85,13 +90,18 @@ final class SessionHost {
 
     /// Gives a session up to another owner.
     func export(_ session: Session) -> SessionRecord {
-        let record = SessionRecord(session, position: { roots[$0]?.position }, seen: { seen(by: session, of: $0) })
+        let record = record(of: session)
         end(session)
         return record
     }
 
+    /// The session as it stands.
+    func record(of session: Session) -> SessionRecord {
+        SessionRecord(session, position: { roots[$0]?.position }, seen: { seen(by: session, of: $0) })
+    }
+
     /// The channels of a guild that the session sees, or saw where it comes from while it is still catching up.
-    private func seen(by session: Session, of guild: GuildID) -> [ChannelID]? {
+    func seen(by session: Session, of guild: GuildID) -> [ChannelID]? {
         if let seen = session.seen[guild] { return Array(seen.channels) }
         guard let audience = roots[.guild(guild)]?.audience, let group = audience.visibilityClass(of: session) else {
             return nil
@@ -103,6 +113,7 @@ final class SessionHost {
         guard sessions.removeValue(forKey: session.id) != nil else { return }
         release(session, from: .user(session.userID))
         for guild in session.guilds.keys { release(session, from: .guild(guild)) }
+        session.journal?.close(session)
         sessionEnded(session.id)
     }
 
@@ -205,13 +216,16 @@ final class SessionHost {
             let payload = SessionPayloads.ready(
                 snapshot, for: session.identity, guilds: guilds, resumeURL: session.resumeURL)
             session.dispatch(Dispatch(type: "READY", payload: payload), now: now)
+            note(session, root)
             for guild in guilds {
                 session.guilds[guild] = .attaching(after: nil)
                 attach(session, to: .guild(guild))
+                note(session, .guild(guild))
             }
             return
         }
         session.userProgress = catchUp(session, root, from: session.userProgress, through: number)
+        note(session, root)
     }
 
     private func attached(
@@ -227,6 +241,8 @@ final class SessionHost {
         audience.add(session, member: member)
         guard case .attaching(.some) = progress else {
             session.guilds[guild] = .live
+            session.seen[guild] = nil
+            defer { note(session, .guild(guild)) }
             guard session.intents & Intents.guilds != 0 else { return }
             let group = audience.visibilityClass(of: session)
             let payload = SessionPayloads.guildCreate(snapshot, member: member, identity: session.identity) {
@@ -237,7 +253,9 @@ final class SessionHost {
         }
         let next = catchUp(session, .guild(guild), from: progress, through: number)
         session.guilds[guild] = next
-        if case .catchingUp = next { compareChannels(of: session, guild, audience) } else { session.seen[guild] = nil }
+        compareChannels(of: session, guild, audience)
+        if case .live = next { caughtUp(session, guild) }
+        note(session, .guild(guild))
     }
 
     /// The events that a session misses are no longer there.
@@ -271,5 +289,6 @@ final class SessionHost {
         if session.intents & Intents.guilds != 0 {
             session.dispatch(Dispatch(type: "GUILD_DELETE", payload: SessionPayloads.guildDelete(guild)), now: now)
         }
+        note(session, .guild(guild))
     }
 }

@@ -2,7 +2,8 @@ import Identity
 import NIOCore
 import Wire
 
-/// A session on its way from one owner to another: what `pullSession` answers, and what drain will hand over.
+/// A session on its way from one owner to another: what `pullSession` answers, what a draining gateway hands over, and
+/// what a journal begins with.
 struct SessionRecord: Sendable, FieldCodable {
     /// The version of this encoding; a reader refuses a later one.
     static let version: UInt64 = 1
@@ -11,6 +12,7 @@ struct SessionRecord: Sendable, FieldCodable {
         var sequence: Int
         /// The dispatch's shared tail.
         var tail: ByteBuffer
+        var cause = Dispatch.Cause.other
     }
 
     /// A root entity and the number up to which the session has its events; without one it has had nothing yet.
@@ -19,11 +21,14 @@ struct SessionRecord: Sendable, FieldCodable {
         var after: EventNumber?
         /// The channels of a guild that the session saw; absent when it is not known.
         var seen: [ChannelID]?
+        /// Nothing up to `after` is on its way to the session any more.
+        var isLive: Bool
 
-        init(entity: RootEntity, after: EventNumber?, seen: [ChannelID]? = nil) {
+        init(entity: RootEntity, after: EventNumber?, seen: [ChannelID]? = nil, isLive: Bool = false) {
             self.entity = entity
             self.after = after
             self.seen = seen
+            self.isLive = isLive
         }
     }
 
@@ -39,6 +44,9 @@ struct SessionRecord: Sendable, FieldCodable {
     var floor: Int
     var deliveries: [Delivery]
     var roots: [Root]
+    /// Before this sequence number, what the session followed and saw is not known.
+    var settled: Int
+    var generation: Int
 
     func encode(into writer: inout FieldWriter) {
         writer.write(1, SessionRecord.version)
@@ -56,17 +64,26 @@ struct SessionRecord: Sendable, FieldCodable {
             writer.write(12) {
                 $0.write(1, delivery.sequence)
                 $0.write(2, delivery.tail)
+                switch delivery.cause {
+                case .event(let root, let number):
+                    root.write(to: &$0, guild: 3, user: 4)
+                    $0.write(5, number)
+                case .shift, .other: break
+                }
             }
         }
         for root in roots {
             writer.write(13) {
                 root.entity.write(to: &$0, guild: 1, user: 2)
                 if let after = root.after { $0.write(3, after) }
+                if root.isLive { $0.write(6, true) }
                 guard let seen = root.seen else { return }
                 $0.write(4, true)
                 for channel in seen { $0.write(5, channel) }
             }
         }
+        writer.write(14, settled)
+        if generation > 0 { writer.write(15, generation) }
     }
 
     init(from reader: FieldReader) throws(FieldError) {
@@ -74,7 +91,8 @@ struct SessionRecord: Sendable, FieldCodable {
         var id: SessionID?
         var actor: Actor?
         var (intents, apiVersion, shard, shardCount, isSharded) = (UInt64(0), 10, 0, 1, false)
-        var (largeThreshold, sequence, floor) = (50, 0, 0)
+        var (largeThreshold, sequence, floor, generation) = (50, 0, 0, 0)
+        var settled: Int?
         deliveries = []
         roots = []
         while let field = try reader.next() {
@@ -92,6 +110,8 @@ struct SessionRecord: Sendable, FieldCodable {
             case 11: floor = try field.int()
             case 12: deliveries.append(try SessionRecord.delivery(field.message()))
             case 13: roots.append(try SessionRecord.root(field.message()))
+            case 14: settled = try field.int()
+            case 15: generation = try field.int()
             default: break
             }
         }
@@ -101,18 +121,26 @@ struct SessionRecord: Sendable, FieldCodable {
         (self.intents, self.apiVersion, self.shard, self.shardCount) = (intents, apiVersion, shard, shardCount)
         (self.isSharded, self.largeThreshold, self.sequence) = (isSharded, largeThreshold, sequence)
         self.floor = floor
+        self.settled = settled ?? sequence
+        self.generation = generation
     }
 
     private static func delivery(_ reader: FieldReader) throws(FieldError) -> Delivery {
         var reader = reader
         var delivery = Delivery(sequence: 0, tail: ByteBuffer())
+        var root: RootEntity?
+        var number: EventNumber?
         while let field = try reader.next() {
             switch field.number {
             case 1: delivery.sequence = try field.int()
             case 2: delivery.tail = try field.bytes()
+            case 3: root = .guild(try field.id())
+            case 4: root = .user(try field.id())
+            case 5: number = try field.message()
             default: break
             }
         }
+        if let root, let number { delivery.cause = .event(root, number) }
         return delivery
     }
 
@@ -121,6 +149,7 @@ struct SessionRecord: Sendable, FieldCodable {
         var entity: RootEntity?
         var after: EventNumber?
         var seen: [ChannelID]?
+        var isLive = false
         while let field = try reader.next() {
             switch field.number {
             case 1: entity = .guild(try field.id())
@@ -128,10 +157,11 @@ struct SessionRecord: Sendable, FieldCodable {
             case 3: after = try field.message()
             case 4: seen = []
             case 5: seen?.append(try field.id())
+            case 6: isLive = try field.bool()
             default: break
             }
         }
-        return Root(entity: try entity.required(1), after: after, seen: seen)
+        return Root(entity: try entity.required(1), after: after, seen: seen, isLive: isLive)
     }
 }
 
@@ -149,29 +179,37 @@ extension SessionRecord {
         largeThreshold = identity.largeThreshold
         sequence = session.sequence
         floor = session.replay.floor
-        deliveries = session.replay.deliveries.map { Delivery(sequence: $0.sequence, tail: $0.dispatch.tail) }
-        func root(_ entity: RootEntity, _ progress: Session.GuildProgress) -> Root {
-            switch progress {
-            case .live: Root(entity: entity, after: position(entity))
-            case .catchingUp(let after, _): Root(entity: entity, after: after)
-            case .attaching(let after): Root(entity: entity, after: after)
-            case .left: Root(entity: entity, after: nil)
-            }
+        deliveries = session.replay.deliveries.map {
+            Delivery(sequence: $0.sequence, tail: $0.dispatch.tail, cause: $0.dispatch.cause)
         }
+        settled = session.settledSequence
+        generation = session.generation
         roots =
-            [root(.user(session.userID), session.userProgress)]
+            [SessionRecord.root(.user(session.userID), session.userProgress, position)]
             + session.guilds.map { guild, progress in
-                var root = root(.guild(guild), progress)
+                var root = SessionRecord.root(.guild(guild), progress, position)
                 if root.after != nil { root.seen = seen(guild) }
                 return root
             }
+    }
+
+    static func root(
+        _ entity: RootEntity, _ progress: Session.GuildProgress, _ position: (RootEntity) -> EventNumber?
+    ) -> Root {
+        switch progress {
+        case .live: Root(entity: entity, after: position(entity), isLive: true)
+        case .catchingUp(let after, _): Root(entity: entity, after: after)
+        case .attaching(let after): Root(entity: entity, after: after)
+        case .left: Root(entity: entity, after: nil)
+        }
     }
 
     /// The session again, with no client yet and nothing subscribed to.
     func makeSession(now: NIODeadline) -> Session {
         var replay = ReplayBuffer(floor: floor)
         for delivery in deliveries {
-            replay.append(Dispatch(tail: delivery.tail.compacted()), sequence: delivery.sequence, now: now)
+            let dispatch = Dispatch(tail: delivery.tail.compacted(), cause: delivery.cause)
+            replay.append(dispatch, sequence: delivery.sequence, now: now)
         }
         let identity = Session.Identity(
             id: id, actor: actor, intents: intents, version: apiVersion, shard: shard, shardCount: shardCount,
@@ -185,81 +223,10 @@ extension SessionRecord {
                 session.seen[guild] = root.seen.map { Session.SeenChannels(channels: Set($0)) }
             }
         }
+        session.settledSequence = settled
+        session.generation = generation
         session.isReady = sequence > 0
         session.detachedAt = now
         return session
-    }
-}
-
-/// `pullSession`'s request: the owner gives the session up only to who shows its token.
-struct PullSessionRequest: Hashable, Sendable, FieldCodable {
-    var id: SessionID
-    var token: Token
-    /// The gateway that asks; the owner remembers where the session went.
-    var taker: NodeID
-
-    init(id: SessionID, token: Token, taker: NodeID) {
-        self.id = id
-        self.token = token
-        self.taker = taker
-    }
-
-    func encode(into writer: inout FieldWriter) {
-        writer.write(1, id.description)
-        writer.write(2, token.userID)
-        writer.write(3, fixed: token.tokenID)
-        writer.write(4, taker.rawValue)
-    }
-
-    init(from reader: FieldReader) throws(FieldError) {
-        var reader = reader
-        var id: SessionID?
-        var userID: UserID?
-        var tokenID: UInt64?
-        var taker: NodeID?
-        while let field = try reader.next() {
-            switch field.number {
-            case 1: id = SessionID(try field.string())
-            case 2: userID = try field.id()
-            case 3: tokenID = try field.fixed()
-            case 4: taker = NodeID(rawValue: try field.string())
-            default: break
-            }
-        }
-        self.id = try id.required(1)
-        token = Token(userID: try userID.required(2), tokenID: try tokenID.required(3))
-        self.taker = try taker.required(4)
-    }
-}
-
-/// `pullSession`'s answer.
-enum PullSessionReply: Sendable, FieldCodable {
-    case session(SessionRecord)
-    /// It went there: ask again.
-    case moved(NodeID)
-    case unknown
-
-    func encode(into writer: inout FieldWriter) {
-        switch self {
-        case .session(let record): writer.write(1, record)
-        case .moved(let node): writer.write(2, node.rawValue)
-        case .unknown: writer.write(3, true)
-        }
-    }
-
-    init(from reader: FieldReader) throws(FieldError) {
-        var reader = reader
-        var reply: PullSessionReply?
-        while let field = try reader.next() {
-            switch field.number {
-            case 1: reply = .session(try field.message())
-            case 2:
-                guard let node = NodeID(rawValue: try field.string()) else { throw .invalidField(2) }
-                reply = .moved(node)
-            case 3: reply = .unknown
-            default: break
-            }
-        }
-        self = try reply.required(3)
     }
 }

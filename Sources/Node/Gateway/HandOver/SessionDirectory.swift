@@ -6,6 +6,8 @@ struct SessionDirectory {
     enum Place: Hashable {
         case loop(Int)
         case moved(NodeID)
+        /// On its way to a peer.
+        case leaving
     }
 
     /// The most forwarding notes; the oldest are forgotten first, and a RESUME for one gets INVALID SESSION.
@@ -17,6 +19,13 @@ struct SessionDirectory {
     func place(of id: SessionID) -> Place? { places[id] }
 
     mutating func began(_ id: SessionID, on loop: Int) { places[id] = .loop(loop) }
+
+    mutating func leaving(_ id: SessionID, from loop: Int) {
+        if places[id] == .loop(loop) { places[id] = .leaving }
+    }
+
+    /// Nobody knows where it is.
+    mutating func lost(_ id: SessionID) { if places[id] == .leaving { places[id] = nil } }
 
     mutating func ended(_ id: SessionID, on loop: Int) {
         if places[id] == .loop(loop) { places[id] = nil }

@@ -1,0 +1,41 @@
+import Identity
+import NIOCore
+import Replication
+
+/// One change of the `log` instance on its way to the disk; changes are carried out in the order they are queued in.
+public enum LogChange: Sendable {
+    case append(LogWriter.Append)
+    /// Forgets the slot's entries through an index: they are applied on disk.
+    case trim(Slot, through: LogIndex)
+    /// Forgets the slot's entries from an index on: they are not those of its primary. What is queued before it is cut
+    /// off, what is queued after it stays. The appends after it carry its generation.
+    case truncate(Slot, from: LogIndex, generation: LogGeneration)
+    /// Forgets all entries of the slot.
+    case clear(Slot, generation: LogGeneration)
+    /// Remembers the highest epoch that was seen in the slot's row; see ``KnownEpochs``.
+    case know(Slot, Epoch)
+    /// Says that the slot's data must not be used, or that it may be used again.
+    case mark(Slot, SlotMarker?)
+
+    /// About how many bytes it takes in a batch.
+    var size: Int {
+        switch self {
+        case .append(let append): append.entry.readableBytes + 32
+        case .trim, .truncate, .clear, .know, .mark: 64
+        }
+    }
+
+    /// What its slot's owner may rely on once it is on disk.
+    var durability: (slot: Slot, durability: Durability)? {
+        switch self {
+        case .append(let append):
+            (append.slot, Durability(generation: append.generation, index: append.index))
+        case .trim: nil
+        case .truncate(let slot, let index, let generation):
+            (slot, Durability(generation: generation, index: LogIndex(rawValue: max(index.rawValue, 1) - 1)))
+        case .clear(let slot, let generation): (slot, Durability(generation: generation, index: .zero))
+        case .know(let slot, let epoch): (slot, Durability(epoch: epoch))
+        case .mark(let slot, _): (slot, Durability())
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import Identity
+import NIOCore
+
+/// Small rows of the `log` instance that are no entries: one of each kind for a slot.
+///
+/// Their keys begin with two bytes of 0xff, which no slot has, so that they lie behind all entries, no change of a slot's
+/// log touches them, and a version that does not know them reads past them.
+enum LogNote: UInt8 {
+    /// The highest epoch seen in the slot's row; see ``KnownEpochs``.
+    case epoch = 1
+    /// A ``SlotMarker``.
+    case marker = 2
+
+    private static let format: UInt8 = 1
+    private static let prefix: [UInt8] = [0xff, 0xff]
+
+    /// Of a slot's row.
+    func key(_ slot: Slot) -> RowKey {
+        RowKey(bytes: start + [UInt8(slot.rawValue >> 8), UInt8(truncatingIfNeeded: slot.rawValue)])
+    }
+
+    var start: [UInt8] { LogNote.prefix + [rawValue] }
+    var end: [UInt8] { LogNote.prefix + [rawValue + 1] }
+
+    static func value(_ number: UInt64) -> ByteBuffer {
+        var value = ByteBuffer()
+        value.writeInteger(format)
+        value.writeInteger(number)
+        return value
+    }
+
+    /// What ``value(_:)`` made; `nil` for anything else.
+    static func number(_ value: ByteBuffer) -> UInt64? {
+        var value = value
+        guard value.readInteger(as: UInt8.self) == format else { return nil }
+        return value.readInteger()
+    }
+}
+
+extension LogStore {
+    /// The highest epoch of each slot's row that this disk remembers.
+    ///
+    /// - Throws: ``StorageFailure``.
+    public func knownEpochs() throws(StorageFailure) -> [Slot: Epoch] {
+        try notes(.epoch).mapValues { Epoch(rawValue: $0) }
+    }
+
+    /// The slots whose data must not be used, and why.
+    ///
+    /// - Throws: ``StorageFailure``.
+    public func markers() throws(StorageFailure) -> [Slot: SlotMarker] {
+        var markers: [Slot: SlotMarker] = [:]
+        for (slot, number) in try notes(.marker) {
+            guard let marker = UInt8(exactly: number).flatMap({ SlotMarker(rawValue: $0) }) else {
+                throw .corrupt("slot \(slot) has the marker \(number)")
+            }
+            markers[slot] = marker
+        }
+        return markers
+    }
+
+    private func notes(_ note: LogNote) throws(StorageFailure) -> [Slot: UInt64] {
+        var notes: [Slot: UInt64] = [:]
+        do {
+            try database.scan(family, from: note.start, upTo: note.end) { key, value in
+                guard key.count == 5, let slot = Slot(rawValue: UInt16(key[3]) << 8 | UInt16(key[4])),
+                    let number = LogNote.number(ByteBuffer(bytes: value))
+                else { throw StorageFailure.corrupt("a note of the log cannot be read") }
+                notes[slot] = number
+                return true
+            }
+        } catch let failure as StorageFailure {
+            throw failure
+        } catch {
+            throw .corrupt("\(error)")
+        }
+        return notes
+    }
+}
