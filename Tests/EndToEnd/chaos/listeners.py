@@ -113,13 +113,14 @@ class RawListener:
 class LibraryListener(discord.Client):
     """discord.py as it came from PyPI; what it receives is written down before it sees it."""
 
-    def __init__(self, bot, url):
+    def __init__(self, bot, url, log_file):
         super().__init__(intents=discord.Intents(guilds=True, guild_messages=True, message_content=True),
                          enable_debug_events=True, max_messages=None)
         self.log = SessionLog(f"{bot.name} (discord.py)")
         self.token_of_bot = bot.token
         self.guild_ids = bot.guilds
         self.url = url
+        self.log_file = log_file
         self.task = None
         self.problems = {}
         self.breaks = self.cuts = 0
@@ -133,11 +134,22 @@ class LibraryListener(discord.Client):
         self.breaks += 1
 
     def listen(self):
-        logging.getLogger("discord").setLevel(logging.CRITICAL)
+        self._keep_log()
         # Only its two base URLs are set; the rest is as every bot has it.
         discord.http.Route.BASE = f"{self.url}/api/v10"
         discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(f"{self.url.replace('http', 'ws', 1)}/gateway")
         self.task = asyncio.create_task(self._run(), name=self.log.name)
+
+    def _keep_log(self):
+        """What the library says of its connection; the events themselves would be too much."""
+        handler = logging.FileHandler(self.log_file)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+        handler.addFilter(lambda record: "WebSocket Event" not in record.msg)
+        library = logging.getLogger("discord")
+        library.setLevel(logging.INFO)
+        library.propagate = False
+        library.addHandler(handler)
+        logging.getLogger("discord.gateway").setLevel(logging.DEBUG)
 
     async def _run(self):
         while True:

@@ -129,7 +129,7 @@ class ChaosRun:
         choice = random.Random(f"{self.seed} listeners")
         for number, bot in enumerate(world.bots):
             if number == 0 and not self.options.without_library:
-                listener = LibraryListener(bot, self.cluster.url)
+                listener = LibraryListener(bot, self.cluster.url, self.cluster.log("discord.py"))
             else:
                 listener = RawListener(bot, self.cluster.websocket_url, cut_every=self.options.cut_every,
                                        choice=random.Random(choice.random()))
