@@ -52,6 +52,9 @@ install_etcd() {
     fi
 }
 
+# What the fault tests break hosts with.
+install_fault_packages() { install_packages faketime iproute2 nftables openssl util-linux; }
+
 # Finds `swift`, also where only swift.org's archive was unpacked to /opt/swift or /usr/local/swift.
 find_swift() {
     local folder

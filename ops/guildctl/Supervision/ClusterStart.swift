@@ -54,8 +54,8 @@ struct ClusterStart {
                 let running = await supervisor.processes
                 var missing: [String] = []
                 // etcd is no member of the cluster; without it the router would not answer.
-                for process in running
-                where process.role != ProcessPlan.Role.etcd.rawValue && !(await isReady(process, among: nodes)) {
+                for process in running.filter({ $0.role != ProcessPlan.Role.etcd.rawValue })
+                where !(await isReady(process, among: nodes)) {
                     missing.append(process.name)
                 }
                 if cluster.isReady && missing.isEmpty && running.count == count { return }
