@@ -101,6 +101,17 @@ import Testing
         #expect(reason.contains("NOSPACE") && reason.contains("alarm disarm"))
     }
 
+    @Test func anEtcdWithoutItsGatewayIsToldApart() {
+        let refusal = EtcdCodec.refusal(ByteBuffer(string: "404 page not found\n"), status: 404)
+        guard case .failure(.invalid(let reason)) = refusal.meaning else {
+            Issue.record("\(refusal)")
+            return
+        }
+        #expect(reason.contains("enable-grpc-gateway"))
+        let lease = #"{"error":"etcdserver: requested lease not found","code":5}"#
+        #expect(EtcdCodec.refusal(ByteBuffer(string: lease), status: 404).meaning == .failure(.leaseExpired))
+    }
+
     @Test func aProxysErrorPageLeavesTheOutcomeUnknown() {
         #expect(EtcdCodec.refusal(ByteBuffer(string: "<html>"), status: 502).meaning == .unknown)
     }

@@ -115,7 +115,8 @@ final class EtcdClient: Sendable {
                     throw .unavailable("\(text); whether the change was made is unknown")
                 }
             }
-            guard await backoff.pause(until: deadline) else { throw .unavailable(text) }
+            // An attempt in no time at all would only hide the reason.
+            guard await backoff.pause(until: deadline), .now() < deadline else { throw .unavailable(text) }
         }
     }
 

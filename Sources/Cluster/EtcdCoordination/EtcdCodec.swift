@@ -112,8 +112,15 @@ struct EtcdCodec: Sendable {
         return .failure(EtcdRefusal(error))
     }
 
+    private static let gatewayIsOff = """
+        there is no JSON gateway: etcd has it switched off (enable-grpc-gateway, which is off by default where etcd has \
+        a configuration file), or it is no etcd of version 3.4 or later
+        """
+
     static func refusal(_ bytes: ByteBuffer, status: Int) -> EtcdRefusal {
         if let refusal = try? decode(EtcdAnswer.Refusal.self, bytes) { return EtcdRefusal(refusal) }
+        // As a server answers that knows the port, but not the path.
+        if status == 404 { return EtcdRefusal(code: 12, message: gatewayIsOff) }
         let text = String(decoding: bytes.readableBytesView.prefix(EtcdLimits.quotedReason), as: UTF8.self)
         return EtcdRefusal(code: 2, message: "HTTP status \(status): \(text)")
     }

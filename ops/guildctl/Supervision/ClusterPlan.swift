@@ -31,7 +31,9 @@ struct ClusterPlan: Sendable {
                 program: .init(
                     executable: PlannedCoordinator.etcdProgram, arguments: ["--config-file", file],
                     log: folder.log(of: "etcd")),
-                pidFile: folder.pidFile(of: "etcd"), configurationFile: file, configuration: text(of: settings))
+                pidFile: folder.pidFile(of: "etcd"), configurationFile: file,
+                configuration: text(of: settings)
+                    + "# etcd leaves it off when it has a configuration file.\nenable-grpc-gateway: true\n")
         ]
     }
 
