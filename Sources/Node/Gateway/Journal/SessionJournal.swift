@@ -93,6 +93,9 @@ final class SessionJournal {
         case .event(let root, let number): append(.event(root, number), session)
         case .shift(let guild, let channel, let hasAppeared):
             append(.shift(guild, channel, hasAppeared: hasAppeared), session)
+        case .channel(let guild, let channel, let hasAppeared, let number):
+            append(.event(.guild(guild), number), session)
+            append(.shift(guild, channel, hasAppeared: hasAppeared), session)
         case .other: append(.other, session)
         }
     }
