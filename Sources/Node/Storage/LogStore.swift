@@ -42,6 +42,8 @@ public final class LogStore: Sendable {
                 batch.deleteRange(family, from: LogStore.key(slot, index), upTo: .end(of: slot))
             case .clear(let slot, _):
                 batch.deleteRange(family, from: LogStore.key(slot, .zero), upTo: .end(of: slot))
+                // A disk that lost the slot's data may not stand as its member.
+                batch.delete(family, LogNote.epoch.key(slot))
             case .know(let slot, let epoch): batch.put(family, LogNote.epoch.key(slot), LogNote.value(epoch.rawValue))
             case .mark(let slot, let marker?):
                 batch.put(family, LogNote.marker.key(slot), LogNote.value(UInt64(marker.rawValue)))
