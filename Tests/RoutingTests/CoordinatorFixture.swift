@@ -13,6 +13,8 @@ enum CoordinatorKind: CaseIterable, Sendable {
     /// Three real members on loopback.
     case etcd
 
+    /// Those that start at once, in this process.
+    static let local: [CoordinatorKind] = [.embedded, .remote]
     static var available: [CoordinatorKind] { allCases.filter { $0 != .etcd || EtcdCluster.isAvailable } }
 }
 
