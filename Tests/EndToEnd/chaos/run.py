@@ -193,6 +193,7 @@ class ChaosRun:
             self.run, occurrences=occurrences, skipped=skipped, violations=violations, problems=self.problems,
             endings=[ending for process in self.cluster.processes.values() for ending in process.endings],
             load=self.load, listeners=self.listeners, calm_until=calm_until,
+            is_replicated=self.cluster.is_replicated, is_strict=options.strict,
             settings={
                 "seed": self.seed, "minutes": options.minutes, "hosts": options.hosts,
                 "coordinator": options.coordinator, "guild nodes": options.guild_nodes,
