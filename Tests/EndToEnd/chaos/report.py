@@ -107,7 +107,8 @@ def text(result, folder):
     lines.append(
         f"operations  {operations['writes']} writes: {operations['acknowledged']} acknowledged, "
         f"{operations['refused']} refused, {operations['unknown']} unknown "
-        f"({operations['unknown_share']:.2%}), in {operations['attempts']} attempts; {operations['pages_read']} pages read, {operations['pages_not_read']} not; "
+        f"({operations['unknown_share']:.2%}), in {operations['attempts']} attempts; "
+        f"{operations['pages_read']} pages read, {operations['pages_not_read']} not; "
         f"{operations['messages_stored']} messages stored")
     lines.append("statuses    " + ", ".join(
         f"{status}: {count}" for status, count in operations["statuses"].items()))
