@@ -7,7 +7,7 @@ extension ReplicaSlot {
     public mutating func received(_ append: AppendHead, from sender: NodeID, now: BootTime) {
         guard append.epoch >= epoch else { return reply(.older(than: epoch), to: sender, append.epoch) }
         if append.epoch == epoch, let leader, leader != sender { return }
-        guard !isBroken else { return }
+        guard !isBroken, !isInstalling else { return }
         if append.epoch > epoch || leader == nil { follow(sender, in: append.epoch) }
         guard primary == nil else { return }
         guard standsAsRowSays else { return reply(.blank, to: sender, append.epoch) }
@@ -108,8 +108,16 @@ extension ReplicaSlot {
 
     /// Whether a snapshot that the primary in `epoch` offers is to be taken: its state takes the place of all that is
     /// here.
-    public func takesSnapshot(from sender: NodeID, epoch: Epoch) -> Bool {
-        primary == nil && epoch >= self.epoch && row?.learners.contains(node) ?? false
+    public func takesSnapshot(from sender: NodeID, epoch: Epoch, at position: LogPosition) -> Bool {
+        primary == nil && !isInstalling && epoch >= self.epoch && position.index >= commitIndex
+            && row?.learners.contains(node) ?? false
+    }
+
+    /// A snapshot is being taken in: from before anything of it is written, what is here counts for nothing.
+    public mutating func installing() {
+        isInstalling = true
+        isBlank = true
+        (notedEpoch, requestedNote) = (.zero, .zero)
     }
 
     /// A snapshot lies on this disk: the slot as of `position`, with nothing after it.
@@ -120,6 +128,7 @@ extension ReplicaSlot {
         matchedIndex = position.index
         owedReply = nil
         isBroken = false
+        isInstalling = false
         // What the disk held before is gone, and what it was told of that too.
         isBlank = true
         (notedEpoch, requestedNote) = (.zero, .zero)
@@ -128,7 +137,7 @@ extension ReplicaSlot {
 
     /// The primary says that this process's log held all that was committed.
     public mutating func receivedAdmission(_ epoch: Epoch, life: UInt64, from sender: NodeID) {
-        guard life == self.life, primary == nil, epoch >= self.epoch, sender == leader, !isBroken else { return }
+        guard life == self.life, primary == nil, epoch >= self.epoch, sender == leader, !isBroken, !isInstalling else { return }
         note(epoch)
     }
 

@@ -49,6 +49,8 @@ public struct ReplicaSlot: Sendable {
     public internal(set) var isBlank: Bool
     /// The log here cannot be trusted or does not fit the primary's: it is to be cleared.
     public internal(set) var isBroken = false
+    /// A snapshot is being taken in.
+    public internal(set) var isInstalling = false
 
     /// A backup's: its log is the primary's through this index.
     var matchedIndex: LogIndex
@@ -192,6 +194,8 @@ public struct ReplicaSlot: Sendable {
 
     /// The disk knows that this node holds the slot, as of `epoch`.
     public mutating func noted(_ epoch: Epoch, now: BootTime) {
+        // A note from before a snapshot is gone with what it was about.
+        guard epoch <= requestedNote else { return }
         notedEpoch = max(notedEpoch, epoch)
         let wasBlank = isBlank
         isBlank = false
