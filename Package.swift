@@ -167,7 +167,9 @@ let package = Package(
             name: "Simulation", dependencies: ["Replication", "Identity", "Placement"], path: "Tests/Simulation/World",
             swiftSettings: strict + mutations),
         .executableTarget(
-            name: "simulate", dependencies: ["Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Tests/Simulation/simulate", swiftSettings: strict),
+            name: "simulate",
+            dependencies: ["Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Tests/Simulation/simulate", swiftSettings: strict),
         tests("Simulation", ["Simulation"]),
         tests("Operations", ["Operations", "Identity", logging, metrics, tracing, nioCore, nioPosix]),
         tests("Storage", ["Storage", "Domain", "Replication", "Identity", "Wire", nioCore]),

@@ -76,7 +76,7 @@ extension ReplicaSlot {
                     AppendOrder(
                         to: id, epoch: primary.epoch, previous: previous, through: through, commitIndex: commitIndex)))
             follower.next = through.next
-            follower.toldCommit = commitIndex
+            (follower.toldCommit, follower.told) = (commitIndex, now)
             hasSent = true
         }
         if !hasSent, tellsCommit, let previous = log.position(at: LogIndex(rawValue: follower.next.rawValue - 1)) {
@@ -85,7 +85,7 @@ extension ReplicaSlot {
                     AppendOrder(
                         to: id, epoch: primary.epoch, previous: previous, through: previous.index,
                         commitIndex: commitIndex)))
-            follower.toldCommit = commitIndex
+            (follower.toldCommit, follower.told) = (commitIndex, now)
         }
         followers[id] = follower
     }
@@ -113,6 +113,8 @@ extension ReplicaSlot {
             return excludeBlank(id, now: now)
         }
         followers[id]?.phase = .receivingSnapshot
+        followers[id]?.acknowledged = .zero
+        self.primary?.forget(id)
         actions.append(.sendSnapshot(to: id))
     }
 
@@ -175,6 +177,7 @@ extension ReplicaSlot {
             follower.life = reply.life
         }
         follower.isBlank = reply.isBlank
+        follower.knownCommit = reply.commitIndex
         followers[id] = follower
         return true
     }
@@ -238,7 +241,8 @@ extension ReplicaSlot {
                 }
             case .streaming:
                 followers[id]?.progressed = now
-                pump(id, now: now, tellsCommit: follower.toldCommit < commitIndex)
+                let isDue = follower.knownCommit < commitIndex && now - follower.told >= limits.resend
+                pump(id, now: now, tellsCommit: follower.toldCommit < commitIndex || isDue)
             default: pump(id, now: now, tellsCommit: false)
             }
         }

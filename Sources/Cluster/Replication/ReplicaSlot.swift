@@ -31,6 +31,8 @@ public struct ReplicaSlot: Sendable {
 
     /// The row with the highest epoch that is known.
     public internal(set) var row: ShardMapRow?
+    /// When a row first named the present row's primary.
+    var primarySince = BootTime.distantPast
     /// Messages with a lower epoch are refused.
     public internal(set) var epoch: Epoch
     /// Who is primary in ``epoch``, once that is known.

@@ -120,3 +120,25 @@ final class CoordinatorCall {
         self.number = number
     }
 }
+
+extension NodeMessage {
+    /// For traces; absent for beacons, of which there are too many.
+    var brief: String? {
+        switch self {
+        case .append(let slot, let head, let entries):
+            "slot \(slot) append \(entries.count) in \(head.epoch) after \(head.previous), commit \(head.commitIndex)"
+        case .reply(let slot, let reply):
+            "slot \(slot) reply in \(reply.epoch): \(reply.result), commit \(reply.commitIndex)"
+                + (reply.isBlank ? ", blank" : "")
+        case .beacon, .beaconReply: nil
+        case .handOver(let slot, let epoch): "slot \(slot) hand-over in \(epoch)"
+        case .admission(let slot, let epoch, _): "slot \(slot) admission in \(epoch)"
+        case .snapshot(let slot, let epoch, let state): "slot \(slot) snapshot in \(epoch) at \(state.applied)"
+        case .snapshotInstalled(let slot, let position): "slot \(slot) snapshot installed at \(position)"
+        case .effects(let source, let destination, let effects):
+            "slot \(source) \(effects.count) effects to slot \(destination)"
+        case .effectsApplied(let source, let destination, let through):
+            "slot \(source) effects to slot \(destination) applied through \(through)"
+        }
+    }
+}

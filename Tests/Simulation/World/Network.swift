@@ -21,7 +21,8 @@ struct Network {
     private func place(_ from: Int, _ to: Int) -> Int { from * count + to }
 
     /// When a message arrives, and on which connection; empty when it does not.
-    mutating func send(from: Int, to: Int, now: Int64, _ random: inout SeededRandom) -> [(time: Int64, connection: Int)] {
+    mutating func send(from: Int, to: Int, now: Int64, _ random: inout SeededRandom) -> [(time: Int64, connection: Int)]
+    {
         let way = place(from, to)
         if blocked[way] > 0 {
             // What is lost on the way ends the connection, once it is noticed.

@@ -84,7 +84,8 @@ extension Node {
         while host.state.applied.index < through {
             guard let entry = host.entry(at: host.state.applied.index.next) else {
                 return world.oracle.fail(
-                    "committed entries are in the log", "slot \(host.slot) \(host.state.applied.index.next) at \(index)")
+                    "committed entries are in the log", "slot \(host.slot) \(host.state.applied.index.next) at \(index)"
+                )
             }
             world.oracle.applies(entry, of: host.slot, at: self)
             host.state.apply(entry)
@@ -115,7 +116,8 @@ extension Node {
     }
 
     private func beginServing(_ host: SlotHost) {
-        world.trace("node \(index) slot \(host.slot): serves in \(host.replica.primaryEpoch) from \(host.state.applied)")
+        world.trace(
+            "node \(index) slot \(host.slot): serves in \(host.replica.primaryEpoch) from \(host.state.applied)")
         host.overlay = host.state
         host.minter = IDMinter(slot: host.replica.slot, mark: host.state.idMark)
         host.outbox = OutboxNumbers()
@@ -189,7 +191,8 @@ extension ShardMapRow {
     /// For traces.
     var brief: String {
         func names(_ nodes: [NodeID]) -> String { nodes.map(\.rawValue).joined(separator: ",") }
-        return "\(epoch): \(primary) in sync \(names(inSync)), eligible \(names(eligible)), learners \(names(learners)),"
+        return
+            "\(epoch): \(primary) in sync \(names(inSync)), eligible \(names(eligible)), learners \(names(learners)),"
             + " target \(names(target)), minimum \(minimum)"
     }
 }

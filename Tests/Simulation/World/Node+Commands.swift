@@ -201,8 +201,10 @@ extension Node {
             case .early: return
             case .next: break
             }
-            guard propose(
-                .receive(source: source, number: effect.number, value: effect.value), mark: host.minter.mark, at: host)
+            guard
+                propose(
+                    .receive(source: source, number: effect.number, value: effect.value), mark: host.minter.mark,
+                    at: host)
             else { break }
         }
         let through = host.overlay!.inbox[source]

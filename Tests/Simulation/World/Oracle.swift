@@ -52,7 +52,9 @@ final class Oracle {
             if next <= UInt64(committed[slot].count) {
                 if committed[slot][Int(next) - 1] !== entry {
                     let was = committed[slot][Int(next) - 1].position
-                    fail("the committed prefix survives", "slot \(slot): \(was) became \(entry.position) at \(node.index)")
+                    fail(
+                        "the committed prefix survives",
+                        "slot \(slot): \(was) became \(entry.position) at \(node.index)")
                     return
                 }
             } else {

@@ -27,12 +27,13 @@ public struct Totals: Sendable {
 
     private static var fields: [(name: String, path: WritableKeyPath<Totals, Int>)] {
         [
-        ("seeds", \.seeds), ("operations", \.operations), ("answered", \.answered), ("unknown", \.unknown),
-        ("faults", \.faults), ("failovers", \.failovers), ("handOvers", \.handOvers), ("truncations", \.truncations),
-        ("snapshots", \.snapshots), ("moves", \.moves), ("leaseLosses", \.leaseLosses),
-        ("unknownSwaps", \.unknownSwaps), ("lateSwaps", \.lateSwaps), ("campaigns", \.campaigns),
-        ("crashes", \.crashes), ("wipes", \.wipes), ("admissions", \.admissions), ("repetitions", \.repetitions),
-        ("effects", \.effects), ("entries", \.entries), ("events", \.events), ("virtualSeconds", \.virtualSeconds),
+            ("seeds", \.seeds), ("operations", \.operations), ("answered", \.answered), ("unknown", \.unknown),
+            ("faults", \.faults), ("failovers", \.failovers), ("handOvers", \.handOvers),
+            ("truncations", \.truncations),
+            ("snapshots", \.snapshots), ("moves", \.moves), ("leaseLosses", \.leaseLosses),
+            ("unknownSwaps", \.unknownSwaps), ("lateSwaps", \.lateSwaps), ("campaigns", \.campaigns),
+            ("crashes", \.crashes), ("wipes", \.wipes), ("admissions", \.admissions), ("repetitions", \.repetitions),
+            ("effects", \.effects), ("entries", \.entries), ("events", \.events), ("virtualSeconds", \.virtualSeconds),
         ]
     }
 

@@ -74,7 +74,9 @@ extension World {
             guard members.contains(names[node]) else { return true }
             // With one member, or before the factor is reached, there is nothing to spare.
             guard row.minimum >= 2 else { return false }
-            return members.contains { number(of: $0) != node && nodes[number(of: $0)].disk.files[slot].knownEpoch != nil }
+            return members.contains {
+                number(of: $0) != node && nodes[number(of: $0)].disk.files[slot].knownEpoch != nil
+            }
         }
     }
 
@@ -144,7 +146,9 @@ extension World {
 
     private func unfinished() -> String? {
         if let node = nodes.first(where: { !$0.isUp }) { return "node \(node.index) is down" }
-        if let call = calls.first(where: { $0.answered == nil && now < $0.deadline }) { return "call \(call.number) waits" }
+        if let call = calls.first(where: { $0.answered == nil && now < $0.deadline }) {
+            return "call \(call.number) waits"
+        }
         for slot in slots.indices {
             guard let row = coordinator.rows[slot] else { return "slot \(slot) has no row" }
             let primary = nodes[number(of: row.primary)]

@@ -20,6 +20,8 @@ public final class World {
     var calls: [ClientCall] = []
     public internal(set) var totals = Totals()
     private var queue = EventQueue<Event>()
+    /// Whether the trace also has each message about a slot.
+    public var tracesMessages = false
     private let tracing: ((String) -> Void)?
     private var lastNumber = 0
     private var lastWatch: [Int64]
@@ -117,6 +119,7 @@ public final class World {
         case .tick(let node, let life): if isLive(node, life) { nodes[node].tick() }
         case .message(let from, let to, let connection, let message):
             guard nodes[to].isUp, network.arrives(from: from, to: to, connection: connection) else { return }
+            if tracesMessages, let brief = message.brief { trace("\(from)→\(to) \(brief)") }
             nodes[to].received(message, from: from)
         case .logWritten(let node, let life): if isLive(node, life) { nodes[node].logWritten() }
         case .coordinatorCall(let call): perform(call)

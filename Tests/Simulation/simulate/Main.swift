@@ -11,6 +11,7 @@ import Simulation
     @Option(help: "How many seeds to run.") var seeds: UInt64 = 1_000
     @Option(help: "The first seed.") var start: UInt64 = 1
     @Option(help: "Run this one seed and print what happens in it.") var trace: UInt64?
+    @Flag(help: "With --trace: print each message about a slot, too.") var messages = false
     @Option(help: "Threads; as many as cores when absent.") var threads: Int?
     @Flag(help: "Print the totals as one JSON object.") var json = false
 
@@ -36,6 +37,7 @@ import Simulation
 
     private func show(_ seed: UInt64) throws {
         let world = World(seed: seed) { print($0) }
+        world.tracesMessages = messages
         do throws(Violation) {
             try world.run()
             print("seed \(seed) passed")
@@ -53,7 +55,9 @@ import Simulation
             fields.append("\"failedSeed\":\(outcome.failed.map { "\($0.seed)" } ?? "null")")
             print("{\(fields.joined(separator: ","))}")
         } else {
-            for (name, value) in outcome.totals.named { print("\(name.padding(toLength: 16, withPad: " ", startingAt: 0))\(value)") }
+            for (name, value) in outcome.totals.named {
+                print("\(name.padding(toLength: 16, withPad: " ", startingAt: 0))\(value)")
+            }
             print("\(Int(outcome.seconds)) s, \(Int(rate)) seeds/s")
         }
     }
