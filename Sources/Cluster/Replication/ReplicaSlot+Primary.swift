@@ -17,6 +17,7 @@ extension ReplicaSlot {
             lastIndex: log.last.index, durableIndex: durableIndex, appliedIndex: appliedIndex)
         let end = log.last.index
         let opening = primary.open()
+        self.opening = opening.index
         self.primary = primary
         log.append(opening)
         followers = [:]
@@ -128,6 +129,8 @@ extension ReplicaSlot {
 
     public mutating func snapshotFailed(to id: NodeID, now: BootTime) {
         guard primary != nil, followers[id]?.phase == .receivingSnapshot else { return }
+        // It may have arrived all the same: the follower is asked first.
+        followers[id]?.next = log.last.index.next
         followers[id]?.phase = .pausing(until: now + limits.snapshotRetry)
     }
 

@@ -166,7 +166,8 @@ extension ReplicaSlot {
     private func hasCaughtUp(_ follower: Follower) -> Bool {
         follower.isStreaming && follower.life != nil
             && follower.acknowledged.rawValue + limits.promotionLag >= log.last.index.rawValue
-            && follower.acknowledged >= commitIndex
+            // Until this epoch's first entry is committed, all before it may be.
+            && follower.acknowledged >= max(commitIndex, opening)
     }
 
     /// Tells learners that hold all that is committed that they do. A learner that has noted it may become a member;

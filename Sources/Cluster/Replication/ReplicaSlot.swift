@@ -64,6 +64,8 @@ public struct ReplicaSlot: Sendable {
     var primary: PrimarySlot?
     /// The epoch that this life of this node won; replies to older ones do not count.
     var firstEpoch = Epoch.zero
+    /// The first entry of that epoch.
+    var opening = LogIndex.zero
     var followers: [NodeID: Follower] = [:]
     var handOver: HandOver?
     var handOverPause = BootTime.distantPast

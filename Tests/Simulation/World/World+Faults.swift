@@ -66,7 +66,7 @@ extension World {
         push(.heal(place), in: span)
     }
 
-    /// The protocol bears the loss of all disks but one that holds what is committed: a wipe leaves one.
+    /// A wiped disk has to be made good before the next one is lost.
     private func mayWipe(_ node: Int) -> Bool {
         slots.indices.allSatisfy { slot in
             guard let row = coordinator.rows[slot] else { return false }
@@ -74,9 +74,8 @@ extension World {
             guard members.contains(names[node]) else { return true }
             // With one member, or before the factor is reached, there is nothing to spare.
             guard row.minimum >= 2 else { return false }
-            return members.contains {
-                number(of: $0) != node && nodes[number(of: $0)].disk.files[slot].knownEpoch != nil
-            }
+            return members.count >= 2
+                && members.allSatisfy { nodes[number(of: $0)].disk.files[slot].knownEpoch != nil }
         }
     }
 
