@@ -8,10 +8,8 @@ import Wire
 /// A session is journaled from the tick on in which it is opened with its whole state; one that is not yet is delivered
 /// to as if there were no journal. One tick is under way at a time, and what happens meanwhile is the next: the busier
 /// the loop, the larger its ticks. Deliveries of journaled sessions wait for their tick's answer, at most
-/// ``maximumWait``; after that they go out, and the session is not resumable after a crash until the answer comes.
+/// `maximumWait`; after that they go out, and the session is not resumable after a crash until the answer comes.
 final class SessionJournal {
-    /// The longest that a delivery waits for its journal.
-    static let maximumWait = TimeAmount.milliseconds(100)
     /// Without an answer for so long, another buddy is looked for.
     static let patience = TimeAmount.seconds(2)
     /// The most sessions, and about the most bytes of them, that a tick opens: a new buddy's baseline goes in pieces.
@@ -21,6 +19,7 @@ final class SessionJournal {
     static let maximumBytes = 8 << 20
 
     let loop: Int
+    private let maximumWait: TimeAmount
     private(set) var isActive = false
     private var groups = ByteBuffer()
     private var header: JournalGroup.Header?
@@ -35,9 +34,15 @@ final class SessionJournal {
     private var sealedAt: NIODeadline?
     /// The tick under way has taken too long: nothing waits for it.
     private(set) var isLate = false
+    /// Sessions that were opened, and of them those that the buddy is known to have.
+    private var openedCount = 0
     private(set) var journaledCount = 0
 
-    init(loop: Int) { self.loop = loop }
+    /// - Parameter maximumWait: the longest that a delivery waits for its journal.
+    init(loop: Int, maximumWait: TimeAmount) {
+        self.loop = loop
+        self.maximumWait = maximumWait
+    }
 
     /// Whether deliveries wait for the journal.
     var isHolding: Bool { isActive && !isLate }
@@ -64,6 +69,7 @@ final class SessionJournal {
         isActive = false
         isLate = false
         sealedAt = nil
+        openedCount = 0
         journaledCount = 0
         groups.clear()
         header = nil
@@ -76,7 +82,8 @@ final class SessionJournal {
     func close(_ session: Session) {
         closed.append(session.journalNumber)
         session.journal = nil
-        journaledCount -= 1
+        openedCount -= 1
+        journaledCount = min(journaledCount, openedCount)
     }
 
     // MARK: What happens
@@ -89,6 +96,9 @@ final class SessionJournal {
         switch cause {
         case .event(let root, let number): append(.event(root, number), session)
         case .shift(let guild, let channel, let hasAppeared):
+            append(.shift(guild, channel, hasAppeared: hasAppeared), session)
+        case .channel(let guild, let channel, let hasAppeared, let number):
+            append(.event(.guild(guild), number), session)
             append(.shift(guild, channel, hasAppeared: hasAppeared), session)
         case .other: append(.other, session)
         }
@@ -158,7 +168,7 @@ final class SessionJournal {
             session.journalNumber = nextNumber
             nextNumber &+= 1
             session.journal = self
-            journaledCount += 1
+            openedCount += 1
             var record = record(session)
             record.floor = max(record.floor, record.settled)
             record.deliveries = record.deliveries.filter { $0.sequence > record.floor }
@@ -177,6 +187,7 @@ final class SessionJournal {
         guard isActive, sealedAt != nil, tick == number else { return false }
         sealedAt = nil
         isLate = false
+        journaledCount = openedCount
         return true
     }
 
@@ -191,8 +202,8 @@ final class SessionJournal {
     func delay(now: NIODeadline) -> Delay {
         guard isActive, let sealedAt else { return .none }
         let age = now - sealedAt
-        if age >= SessionJournal.patience || isOverfull { return .lost }
-        guard age >= SessionJournal.maximumWait, !isLate else { return .none }
+        if age >= max(SessionJournal.patience, maximumWait) || isOverfull { return .lost }
+        guard age >= maximumWait, !isLate else { return .none }
         isLate = true
         return .late
     }
