@@ -14,6 +14,7 @@ public struct NodeSettings: Hashable, Sendable {
     public var gateway: ProcessSettings.Listen
     /// The Unix socket that a gateway takes clients' sockets from routers by.
     public var gatewaySocket: String
+    public var objects: ObjectSettings
 
     /// The longest path of a Unix socket on Linux, in bytes, without the final zero.
     static let maximumSocketPath = 107
@@ -41,6 +42,7 @@ public struct NodeSettings: Hashable, Sendable {
         gateway = ProcessSettings.Listen(
             host: reader.text(.gatewayHost) ?? "127.0.0.1", port: reader.port(.gatewayPort))
         gatewaySocket = reader.text(.gatewaySocket) ?? process.data + "/gateway.sock"
+        objects = ObjectSettings(&reader, data: process.data)
         if roles.contains(.gateway), gatewaySocket.utf8.count > NodeSettings.maximumSocketPath {
             reader.problem(
                 .gatewaySocket,
