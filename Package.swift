@@ -177,7 +177,8 @@ let package = Package(
         tests(
             "Slots",
             [
-                "Slots", "Domain", "Storage", "Replication", "Identity", "Wire", "Placement", "Coordination", "Routing",
+                "Slots", "Backup", "ObjectStore", "Domain", "Storage", "Replication", "Identity", "Wire", "Placement",
+                "Coordination", "Routing",
                 "Transport", nioCore, nioPosix, logging,
             ]),
         tests(
