@@ -15,6 +15,10 @@ public struct NodeSettings: Hashable, Sendable {
     /// The Unix socket that a gateway takes clients' sockets from routers by.
     public var gatewaySocket: String
     public var objects: ObjectSettings
+    /// The longest that a gateway's delivery waits for its journal.
+    public var gatewayJournalWait: Duration
+    /// Between two IDENTIFYs of one bot and `max_concurrency` key.
+    public var gatewayIdentifyInterval: Duration
 
     /// The longest path of a Unix socket on Linux, in bytes, without the final zero.
     static let maximumSocketPath = 107
@@ -43,6 +47,10 @@ public struct NodeSettings: Hashable, Sendable {
             host: reader.text(.gatewayHost) ?? "127.0.0.1", port: reader.port(.gatewayPort))
         gatewaySocket = reader.text(.gatewaySocket) ?? process.data + "/gateway.sock"
         objects = ObjectSettings(&reader, data: process.data)
+        gatewayJournalWait = reader.duration(
+            .gatewayJournalWait, in: .milliseconds(1)...(.seconds(60)), default: .milliseconds(250))
+        gatewayIdentifyInterval = reader.duration(
+            .gatewayIdentifyInterval, in: .zero...(.seconds(60)), default: .zero)
         if roles.contains(.gateway), gatewaySocket.utf8.count > NodeSettings.maximumSocketPath {
             reader.problem(
                 .gatewaySocket,
