@@ -6,6 +6,11 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny")
 ]
 
+/// Deliberate faults of the protocol, for the simulator to find: `scripts/simulate --mutations`. Never set for a build
+/// that is to serve.
+let mutations: [SwiftSetting] =
+    Context.environment["GUILDHALL_MUTATIONS"] == "1" ? [.define("GUILDHALL_MUTATIONS")] : []
+
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -65,7 +70,9 @@ let package = Package(
         library(
             "Routing", "Cluster",
             ["Identity", "Wire", "Placement", "Coordination", "Transport", nioCore, logging, tracing]),
-        library("Replication", "Cluster", ["Identity", "Placement", "Wire", nioCore]),
+        .target(
+            name: "Replication", dependencies: ["Identity", "Placement", "Wire", nioCore],
+            path: "Sources/Cluster/Replication", swiftSettings: strict + mutations),
         .systemLibrary(
             name: "CZlib", path: "Sources/Cluster/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         library(
@@ -103,7 +110,8 @@ let package = Package(
         library(
             "Slots", "Node",
             [
-                "Domain", "Guild", "User", "Storage", "Replication", "Identity", "Wire", "Placement", "Coordination",
+                "Backup", "ObjectStore", "Domain", "Guild", "User", "Storage", "Replication", "Identity", "Wire",
+                "Placement", "Coordination",
                 "Transport", "Routing", "Operations", nioCore, nioPosix, logging, metrics, tracing,
                 .product(name: "DequeModule", package: "swift-collections"),
             ]),
@@ -118,8 +126,7 @@ let package = Package(
             name: "guildhall-node",
             dependencies: [
                 "Slots", "Gateway", "Routing", "Transport", "Coordination", "EtcdCoordination", "Operations",
-                "Placement", "Identity",
-                "Wire",
+                "ObjectStore", "Placement", "Identity", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), logging, nioCore, nioPosix,
             ],
             path: "Sources/Node/guildhall-node", swiftSettings: strict),
@@ -147,7 +154,8 @@ let package = Package(
             dependencies: [
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                "Identity", "Coordination", "EtcdCoordination", "Operations", "Routing", nioCore, nioPosix, crypto,
+                "Backup", "ObjectStore", "Identity", "Coordination", "EtcdCoordination", "Operations", "Routing",
+                nioCore, nioPosix, crypto,
                 .product(name: "NIOFoundationCompat", package: "swift-nio"),
             ],
             path: "ops/guildctl", swiftSettings: strict),
@@ -177,6 +185,15 @@ let package = Package(
             ]),
         tests("EtcdCoordination", ["EtcdCoordination", "Coordination", nioCore]),
         tests("Replication", ["Replication", "Identity", "Placement", "Wire", nioCore]),
+        // The deterministic simulator of replication: `scripts/simulate`.
+        .target(
+            name: "Simulation", dependencies: ["Replication", "Identity", "Placement"], path: "Tests/Simulation/World",
+            swiftSettings: strict + mutations),
+        .executableTarget(
+            name: "simulate",
+            dependencies: ["Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Tests/Simulation/simulate", swiftSettings: strict),
+        tests("Simulation", ["Simulation"]),
         tests(
             "ObjectStore",
             ["ObjectStore", nioCore, nioPosix, .product(name: "NIOHTTP1", package: "swift-nio")]),
@@ -189,7 +206,8 @@ let package = Package(
         tests(
             "Slots",
             [
-                "Slots", "Domain", "Storage", "Replication", "Identity", "Wire", "Placement", "Coordination", "Routing",
+                "Slots", "Backup", "ObjectStore", "Domain", "Storage", "Replication", "Identity", "Wire", "Placement",
+                "Coordination", "Routing",
                 "Transport", nioCore, nioPosix, logging,
             ]),
         tests(
