@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
 
 @testable import EtcdCoordination
@@ -21,7 +22,14 @@ final class EtcdCluster: Sendable {
 
     /// A cluster for tests that harm nothing.
     static func shared() async throws -> EtcdCluster { try await sharing.value }
-    private static let sharing = Task { try await EtcdCluster(members: 3) }
+    private static let sharing = Task {
+        let cluster = try await EtcdCluster(members: 3)
+        atLast.withLock { $0 = cluster }
+        // A static value is never let go of, and the members' folders are large.
+        atexit { EtcdCluster.atLast.withLock { $0 }?.end() }
+        return cluster
+    }
+    private static let atLast = Mutex<EtcdCluster?>(nil)
 
     struct Options: Sendable {
         var arguments: [String] = []
@@ -58,7 +66,9 @@ final class EtcdCluster: Sendable {
         }
     }
 
-    deinit {
+    deinit { end() }
+
+    private func end() {
         for member in members { member.kill() }
         try? FileManager.default.removeItem(atPath: folder)
     }
