@@ -310,10 +310,10 @@ async def drain_guild(scene):
     name = scene.some_guild()
     scene.say(f"guildctl node drain {name}, and back")
     try:
-        await scene.guildctl("node", "drain", name)
+        await scene.guildctl("node", "drain", name, "--yes", "--detach")
         await scene.hold(scene.seconds(4, 8))
     finally:
-        await scene.guildctl("node", "drain", name, "--undo")
+        await scene.guildctl("node", "undrain", name)
 
 
 @fault("rebalance", "operator", "rebalance", maximum_pause=2)
