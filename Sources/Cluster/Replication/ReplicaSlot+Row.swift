@@ -153,6 +153,7 @@ extension ReplicaSlot {
         new.inSync.append(id)
         new.learners.removeAll { $0 == id }
         new.eligible.removeAll { $0 == id }
+        if new.inSync.count >= wantedMinimum { new.minimum = max(new.minimum, wantedMinimum) }
         if new.inSync.count >= new.minimum {
             new.learners += new.eligible
             new.eligible = []

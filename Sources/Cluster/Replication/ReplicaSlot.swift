@@ -26,6 +26,9 @@ public struct ReplicaSlot: Sendable {
     let limits: ReplicationLimits
     /// The peers' leases and health, as last heard.
     public var peers = PeerLiveness.View()
+    /// The cluster's settings ask for at least this ``ShardMapRow/minimum``: a primary raises its row's to it together
+    /// with an in-sync set that is large enough.
+    public var wantedMinimum = 1
 
     /// The row with the highest epoch that is known.
     public internal(set) var row: ShardMapRow?
@@ -133,10 +136,10 @@ public struct ReplicaSlot: Sendable {
 
     private func holdsLease(now: BootTime) -> Bool {
         guard let primary, let row else { return false }
-        for member in primary.members.union(row.eligible) where member != node {
-            if peers.lease(from: member, for: slot) <= now { return false }
-        }
-        return true
+        // Asked for each command: no set is made for it.
+        func lets(_ member: NodeID) -> Bool { member == node || peers.lease(from: member, for: slot) > now }
+        return primary.inSync.allSatisfy(lets) && primary.proposedInSync?.allSatisfy(lets) ?? true
+            && row.eligible.allSatisfy(lets)
     }
 
     /// Whether this node is primary and has opened its epoch: it stays so without a lease.

@@ -14,6 +14,8 @@ struct SlotEnvironment: Sendable {
     var limits: SlotLimits
     var readers: BoundedPool
     var computers: BoundedPool
+    /// For the log and the state as a whole: loading, clearing, catching up.
+    var disks: BoundedPool
     var caller: any SlotCaller
     var metrics: SlotMetrics
     var logger: Logger

@@ -125,7 +125,8 @@ extension Store {
     ///
     /// - Throws: ``StorageFailure``.
     public func delete(_ slot: Slot, writer: LogWriter) throws(StorageFailure) {
-        writer.writeAndWait([.clear(slot, generation: .next()), .mark(slot, .deleting)])
+        // An epoch of zero: from here on this disk has never held the slot.
+        writer.writeAndWait([.clear(slot, generation: .next()), .know(slot, .zero), .mark(slot, .deleting)])
         try state.clear(slot)
         writer.writeAndWait([.mark(slot, nil)])
     }
