@@ -89,16 +89,18 @@ struct TestGateway {
     let record: NodeRecord
     let membership: FakeMembership
 
-    /// - Parameter membership: the gateways that know each other; this one joins them.
+    /// - Parameters:
+    ///   - membership: the gateways that know each other; this one joins them.
+    ///   - journalWait: long, since what a busy machine does not journal in time is not there after a crash.
     static func start(
         _ name: String, at guildNode: FakeGuildNode, among membership: FakeMembership = FakeMembership(),
-        maximumOutputBytes: Int = 16 << 20
+        maximumOutputBytes: Int = 16 << 20, journalWait: TimeAmount = .minutes(2)
     ) async throws -> TestGateway {
         let node = NodeID(rawValue: name)!
         let path = "/tmp/guildhall-\(UUID().uuidString.prefix(8)).sock"
         let role = GatewayRole(
             settings: GatewaySettings(
-                socketPath: path, loops: 2, maximumOutputBytes: maximumOutputBytes),
+                socketPath: path, loops: 2, maximumOutputBytes: maximumOutputBytes, journalWait: journalWait),
             handOverTime: .minutes(5))
         var record = NodeRecord(
             id: node, roles: [.gateway], host: "127.0.0.1", port: 2, startedAt: WallClock().now())

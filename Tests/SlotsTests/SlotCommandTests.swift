@@ -147,6 +147,21 @@ import Wire
         await #expect(throws: StorageFailure.self) { try await TestNode(folder.path, epoch: 3) }
     }
 
+    @Test func aSlotThatIsMarkedCorruptIsNotServed() async throws {
+        let folder = try TemporaryFolder()
+        let node = try await TestNode(folder.path)
+        await node.close()
+        do {
+            let store = try Store(folder: folder.path, cluster: TestNode.cluster)
+            let writer = LogWriter(log: store.log)
+            writer.write([.mark(TestNode.slot, .corrupt)], observer: nil)
+            writer.stop()
+            store.close()
+        }
+        let failure = await #expect(throws: StorageFailure.self) { try await TestNode(folder.path, epoch: 2) }
+        #expect(failure?.isLocal == true)
+    }
+
     @Test func aDrainedNodeKeepsEverything() async throws {
         let folder = try TemporaryFolder()
         let first = try await TestNode(folder.path)

@@ -114,7 +114,7 @@ import Testing
 
     @Test func anOldNoteOfAFileThatIsGoneDoesNothing() throws {
         let state = folder.path + "/state"
-        StateRepair(path: state, limits: StoreLimits()).remember(
+        DamageNote(besides: state).remember(
             .rocksDB("Corruption: nonsense in \(state)/999999.sst"))
         let fixture = try StoreFixture(folder.path)
         #expect(fixture.store.foundCorrupt == [])

@@ -19,17 +19,18 @@ struct Follower: Hashable, Sendable {
     var acknowledged: LogIndex = .zero
     /// The commit index that it has been told.
     var toldCommit: LogIndex = .zero
-    /// When ``acknowledged`` last rose, or there was nothing to acknowledge.
+    /// When ``acknowledged`` last rose, or there was nothing to acknowledge, or it was sent again.
     var progressed: BootTime
-
-    /// The log must be kept from the entry after this one on.
-    var needed: LogIndex {
-        switch phase {
-        case .streaming: acknowledged
-        // What a snapshot holds is named when it is sent; until then anything may be needed.
-        case .probing, .receivingSnapshot, .pausing: acknowledged
-        }
-    }
+    /// When ``acknowledged`` last rose, or there was nothing to acknowledge.
+    var kept: BootTime
+    /// The end of the log when this node began to feed it: what lies below does not count as lag.
+    var baseline: LogIndex
+    /// The process that ``acknowledged`` is about; `nil` until it has answered.
+    var life: UInt64?
+    var formerLives: [UInt64] = []
+    /// It has said that its disk may lack what is committed.
+    var isBlank = true
+    var admitted = BootTime.distantPast
 
     var isStreaming: Bool { phase == .streaming }
 }

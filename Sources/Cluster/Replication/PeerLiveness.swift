@@ -94,6 +94,8 @@ public struct PeerLiveness: Sendable {
     private let started: BootTime
     private var peers: [NodeID: Peer] = [:]
     private var lastBeacons: BootTime?
+    /// Since when this process has not stood still: nobody is judged by what was not heard before.
+    private var awakeSince: BootTime
     /// By slot: when this node last let another one serve it.
     private var promised: [BootTime]
     /// By slot: claims below this epoch are refused, unless they are the holder's.
@@ -108,6 +110,7 @@ public struct PeerLiveness: Sendable {
         self.life = life
         self.limits = limits
         started = now
+        awakeSince = now
         promised = Array(repeating: now, count: Int(Slot.count))
     }
 
@@ -124,10 +127,12 @@ public struct PeerLiveness: Sendable {
     /// - Parameter claims: what this node claims, for each member of the slots' sets.
     public mutating func beacons(_ claims: (NodeID) -> [Claim], now: BootTime) -> [(to: NodeID, beacon: Beacon)] {
         if let last = lastBeacons, now - last < limits.beaconInterval { return [] }
+        if let last = lastBeacons, now - last >= limits.suspicion { awakeSince = now }
         lastBeacons = now
         var due: [(to: NodeID, beacon: Beacon)] = []
         for id in peers.keys.sorted() {
-            let claims = claims(id)
+            // A node that does not answer cannot let this one serve, and must not be kept from campaigning.
+            let claims = now - peers[id]!.heard <= limits.lease ? claims(id) : []
             let sequence = peers[id]!.nextSequence
             peers[id]!.nextSequence += 1
             peers[id]!.sent.append(Sent(sequence: sequence, time: now, slots: claims.map(\.slot)))
@@ -150,7 +155,7 @@ public struct PeerLiveness: Sendable {
             let position = Int(slot.rawValue)
             if peers[id]!.leases[position] < end { peers[id]!.leases[position] = end }
         }
-        if now - peers[id]!.heard >= limits.suspicion {
+        if now - max(peers[id]!.heard, awakeSince) >= limits.suspicion {
             peers[id]!.isSuspect = true
             peers[id]!.steadySince = nil
         }
@@ -207,7 +212,7 @@ public struct PeerLiveness: Sendable {
     /// Judged by when the peer last answered, with hysteresis; a peer that nobody knows is absent.
     public func health(of id: NodeID, now: BootTime) -> Health {
         guard let peer = peers[id] else { return .absent }
-        let silent = now - peer.heard
+        let silent = now - max(peer.heard, awakeSince)
         if silent >= limits.absence { return .absent }
         return silent >= limits.suspicion || peer.isSuspect ? .suspect : .healthy
     }

@@ -113,6 +113,9 @@ public struct PrimarySlot: Sendable {
         return advance()
     }
 
+    /// What the member said of its disk does not hold any more: the disk may be another one.
+    public mutating func forget(_ member: NodeID) { durable[member] = nil }
+
     /// The caller has applied all entries through `index`.
     ///
     /// - Returns: `true` when the slot serves from now on.

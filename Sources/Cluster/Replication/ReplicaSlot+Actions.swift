@@ -55,18 +55,23 @@ extension ReplicaSlot {
         case open(LogPosition)
         /// The primacy is lost: what is uncommitted leaves memory, who waits is told to go elsewhere.
         case retire
-        /// Swap the row, again and again while the outcome is unknown; report by ``ReplicaSlot/swapSettled(_:now:)``.
+        /// Swap the row, again and again while the outcome is unknown; report by
+        /// ``ReplicaSlot/swapSettled(_:current:now:)``.
         case swap(RowSwap)
-        /// As ``swap(_:)``, if ``PeerLiveness/mayCampaign(for:epoch:now:)`` allows it; else
-        /// ``ReplicaSlot/campaignRefused()``.
+        /// Ask ``PeerLiveness/mayCampaign(for:epoch:now:)``, with the new row's epoch, and report by
+        /// ``ReplicaSlot/campaignAllowed(_:)`` or ``ReplicaSlot/campaignRefused(_:)``.
         case campaign(RowSwap)
         /// Read the row from the coordinator: it has changed.
         case refreshRow
         case handOver(to: NodeID, epoch: Epoch)
+        /// Tell a learner that it holds all that is committed: ``ReplicationMessage/admission(slot:epoch:life:)``.
+        case admit(to: NodeID, epoch: Epoch, life: UInt64)
         /// Send the slot's snapshot to this learner; report by ``ReplicaSlot/snapshotSent(to:at:now:)`` or
         /// ``ReplicaSlot/snapshotFailed(to:now:)``.
         case sendSnapshot(to: NodeID)
-        /// Write to disk that this node holds the slot as of this epoch, then ``ReplicaSlot/noted(_:now:)``.
+        /// Write to disk that this node may stand as a member, and knows this epoch; then
+        /// ``ReplicaSlot/noted(_:now:)``. Clearing the slot removes the note, and so does a snapshot that takes its
+        /// place, before anything else of it is written.
         case noteEpoch(Epoch)
         /// The log here is not to be trusted, for this reason: clear the slot, then make a new value of an empty disk.
         case wipe(String)

@@ -11,7 +11,7 @@ extension ReplicaSlot {
         if append.epoch > epoch || leader == nil { follow(sender, in: append.epoch) }
         guard primary == nil else { return }
         guard standsAsRowSays else { return reply(.blank, to: sender, append.epoch) }
-        note(append.epoch)
+        if !isBlank { note(append.epoch) }
         guard holds(append.previous, for: append, from: sender) else { return }
         guard let fresh = firstNew(in: append) else { return }
         if fresh < append.positions.count {
@@ -32,7 +32,8 @@ extension ReplicaSlot {
     }
 
     private mutating func reply(_ result: AppendReply.Result, to sender: NodeID, _ epoch: Epoch) {
-        actions.append(.reply(to: sender, AppendReply(slot: slot, epoch: epoch, result: result)))
+        actions.append(
+            .reply(to: sender, AppendReply(slot: slot, epoch: epoch, result: result, life: life, isBlank: isBlank)))
     }
 
     /// `leader` is primary in `epoch`, which is higher than any known.
@@ -119,8 +120,16 @@ extension ReplicaSlot {
         matchedIndex = position.index
         owedReply = nil
         isBroken = false
-        isBlank = false
+        // What the disk held before is gone, and what it was told of that too.
+        isBlank = true
+        (notedEpoch, requestedNote) = (.zero, .zero)
         epoch = max(epoch, position.epoch)
+    }
+
+    /// The primary says that this process's log held all that was committed.
+    public mutating func receivedAdmission(_ epoch: Epoch, life: UInt64, from sender: NodeID) {
+        guard life == self.life, primary == nil, epoch >= self.epoch, sender == leader, !isBroken else { return }
+        note(epoch)
     }
 
     // MARK: Campaigns
@@ -134,7 +143,7 @@ extension ReplicaSlot {
     mutating func considerHandOver(now: BootTime) {
         guard let row, let granted = grantedHandOver else { return }
         if row.epoch > granted { grantedHandOver = nil }
-        guard row.epoch == granted, row.primary != node, canStand, pendingSwap == nil else { return }
+        guard row.epoch == granted, row.primary != node, canStand, pendingSwap == nil, primary == nil else { return }
         grantedHandOver = nil
         var new = row
         new.primary = node
@@ -144,7 +153,7 @@ extension ReplicaSlot {
 
     /// The row names this node, which has not won that epoch in this life.
     mutating func considerOwnRow(now: BootTime) {
-        guard let row, row.primary == node, primary == nil, pendingSwap == nil else { return }
+        guard let row, row.primary == node, primary == nil, pendingSwap == nil, campaign == nil else { return }
         if isBlank {
             // The first row of a new slot: nothing can have been lost.
             if row.epoch.rawValue <= 1 { note(row.epoch) }
@@ -155,7 +164,7 @@ extension ReplicaSlot {
         new.epoch = max(row.epoch, epoch).next
         // Nobody else can ever have been promised a slot that nobody else holds.
         if row.holders == [node] { return swap(RowSwap(expected: row, new: new)) }
-        campaign(RowSwap(expected: row, new: new))
+        stand(RowSwap(expected: row, new: new))
     }
 
     /// A member or an eligible node with its data, by a row as new as any message.
@@ -164,8 +173,8 @@ extension ReplicaSlot {
         return row.inSync.contains(node) || row.eligible.contains(node)
     }
 
-    private mutating func campaign(_ swap: RowSwap) {
-        pendingSwap = swap
+    private mutating func stand(_ swap: RowSwap) {
+        campaign = swap
         actions.append(.campaign(swap))
     }
 
@@ -174,13 +183,23 @@ extension ReplicaSlot {
         actions.append(.swap(swap))
     }
 
+    /// ``PeerLiveness/mayCampaign(for:epoch:now:)`` said yes. The swap counts as this node's own only from here on: an
+    /// equal one of an earlier life may still be on its way.
+    public mutating func campaignAllowed(_ swap: RowSwap) {
+        guard campaign == swap, primary == nil, pendingSwap == nil else { return }
+        campaign = nil
+        self.swap(swap)
+    }
+
     /// ``PeerLiveness/mayCampaign(for:epoch:now:)`` said no; it is tried again.
-    public mutating func campaignRefused() { pendingSwap = nil }
+    public mutating func campaignRefused(_ swap: RowSwap) {
+        if campaign == swap { campaign = nil }
+    }
 
     /// - Parameter campaignTime: of the slot, as ``PeerLiveness`` says.
     public mutating func tick(now: BootTime, campaignTime: BootTime) {
         if primary != nil { return tickPrimary(now: now) }
-        guard let row, pendingSwap == nil, canStand else { return considerOwnRow(now: now) }
+        guard let row, pendingSwap == nil, campaign == nil, canStand else { return considerOwnRow(now: now) }
         if row.primary == node { return now >= campaignTime ? considerOwnRow(now: now) : considerSoleOwn(now: now) }
         guard now >= campaignTime + limits.campaignStagger * rank(in: row) else { return }
         var new = row
@@ -190,12 +209,12 @@ extension ReplicaSlot {
         if !new.inSync.contains(node) { new.inSync.append(node) }
         new.learners = row.learners.filter { $0 != node && $0 != row.primary }
         if new.inSync.count >= row.minimum {
+            new.learners += (row.eligible + [row.primary]).filter { $0 != node }
             new.eligible = []
-            new.learners.append(row.primary)
         } else {
             new.eligible = row.eligible.filter { $0 != node } + [row.primary]
         }
-        campaign(RowSwap(expected: row, new: new))
+        stand(RowSwap(expected: row, new: new))
     }
 
     private mutating func considerSoleOwn(now: BootTime) {

@@ -11,6 +11,7 @@ extension ReplicaSlot {
         grantedHandOver = nil
         handOver = nil
         firstEpoch = row.epoch
+        lastTick = now
         var primary = PrimarySlot(
             slot: slot, node: node, epoch: row.epoch, inSync: Set(row.inSync), minimum: row.minimum,
             lastIndex: log.last.index, durableIndex: durableIndex, appliedIndex: appliedIndex)
@@ -39,7 +40,8 @@ extension ReplicaSlot {
         for id in followers.keys where !wanted.contains(id) { followers[id] = nil }
         for id in wanted where followers[id] == nil {
             let next = firstNext ?? log.last.index.next
-            followers[id] = Follower(phase: .pausing(until: .distantPast), next: next, progressed: now)
+            followers[id] = Follower(
+                phase: .pausing(until: .distantPast), next: next, progressed: now, kept: now, baseline: log.last.index)
         }
     }
 
@@ -105,7 +107,7 @@ extension ReplicaSlot {
 
     /// The follower's log ends below where this one begins.
     private mutating func offerSnapshot(to id: NodeID, now: BootTime) {
-        guard let row, row.learners.contains(id) || row.eligible.contains(id) else {
+        guard let row, row.learners.contains(id) else {
             // A member that lacks what is trimmed has lost its disk.
             followers[id]?.phase = .pausing(until: now + limits.snapshotRetry)
             return excludeBlank(id, now: now)
@@ -137,7 +139,9 @@ extension ReplicaSlot {
     // MARK: Replies
 
     public mutating func received(_ reply: AppendReply, from id: NodeID, now: BootTime) {
-        guard let current = primary?.epoch, reply.epoch >= firstEpoch, let follower = followers[id] else { return }
+        guard let current = primary?.epoch, reply.epoch >= firstEpoch, meet(reply, from: id, now: now),
+            let follower = followers[id]
+        else { return }
         switch reply.result {
         case .durable(let index): acknowledged(by: id, through: index, now: now)
         case .mismatch(let hint):
@@ -154,11 +158,36 @@ extension ReplicaSlot {
         }
     }
 
+    /// What another life of the follower's process acknowledged does not count: its disk may be another one.
+    ///
+    /// - Returns: `false` when the reply is of a life that is over.
+    private mutating func meet(_ reply: AppendReply, from id: NodeID, now: BootTime) -> Bool {
+        guard var follower = followers[id], !follower.formerLives.contains(reply.life) else { return false }
+        if follower.life != reply.life {
+            if let former = follower.life {
+                follower.formerLives.append(former)
+                if follower.formerLives.count > ReplicaSlot.keptLives { follower.formerLives.removeFirst() }
+                follower.acknowledged = .zero
+                follower.baseline = log.last.index
+                follower.kept = now
+                primary!.forget(id)
+            }
+            follower.life = reply.life
+        }
+        follower.isBlank = reply.isBlank
+        followers[id] = follower
+        return true
+    }
+
+    /// Former lives of a follower that are told from its present one.
+    private static let keptLives = 8
+
     private mutating func acknowledged(by id: NodeID, through index: LogIndex, now: BootTime) {
         guard var follower = followers[id], index <= log.last.index else { return }
         if index > follower.acknowledged {
             follower.acknowledged = index
             follower.progressed = now
+            follower.kept = now
         }
         if case .probing = follower.phase { follower.phase = .streaming }
         if follower.next <= follower.acknowledged { follower.next = follower.acknowledged.next }
@@ -167,6 +196,8 @@ extension ReplicaSlot {
             committed(through: reached)
         }
         pump(id, now: now, tellsCommit: false)
+        // It has everything at this moment; the next entry is on its way.
+        if row?.learners.contains(id) ?? false { pursue(now: now) }
     }
 
     /// The follower's log parts from this one after `hint` or before.
@@ -191,8 +222,12 @@ extension ReplicaSlot {
     // MARK: Time
 
     mutating func tickPrimary(now: BootTime) {
+        // While this process stood still nobody could acknowledge anything.
+        let hasPaused = lastTick.map { now - $0 >= limits.suspicion } ?? true
+        lastTick = now
         for id in followers.keys.sorted() {
             guard let follower = followers[id] else { continue }
+            if hasPaused || follower.acknowledged == log.last.index { followers[id]?.kept = now }
             switch follower.phase {
             case .probing(let since) where now - since >= limits.resend: probe(id, now: now)
             case .streaming where follower.next.rawValue - 1 > follower.acknowledged.rawValue:
@@ -208,6 +243,7 @@ extension ReplicaSlot {
             }
         }
         tickHandOver(now: now)
+        admit(now: now)
         pursue(now: now)
     }
 }

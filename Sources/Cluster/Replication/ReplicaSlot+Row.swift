@@ -15,16 +15,15 @@ extension ReplicaSlot {
     public mutating func rowChanged(_ new: ShardMapRow, now: BootTime) {
         guard new.epoch > row?.epoch ?? .zero else { return }
         row = new
-        var isWon = false
-        if let pending = pendingSwap, new.epoch >= pending.new.epoch {
-            isWon = new == pending.new
-            pendingSwap = nil
-        }
+        campaign = nil
+        // Whatever the row is now, it is not what the swap expected: it has been done, or never will be.
+        let isWon = new == pendingSwap?.new
+        pendingSwap = nil
         if primary != nil {
             if new.primary == node { return adopt(new, now: now) }
             retire()
-        } else if isWon, new.primary == node {
-            epoch = max(epoch, new.epoch)
+        } else if isWon, new.primary == node, new.epoch > epoch {
+            epoch = new.epoch
             note(new.epoch)
             return becomePrimary(new, now: now)
         }
@@ -32,7 +31,8 @@ extension ReplicaSlot {
         let isMember = new.inSync.contains(node) || new.eligible.contains(node)
         role = isMember ? .backup : new.learners.contains(node) ? .learner : .none
         if role == .none, new.primary != node {
-            actions.append(.drop)
+            // Messages of a later epoch show that a later row names this node.
+            if new.epoch >= epoch { actions.append(.drop) }
             return
         }
         if !isBlank { note(new.epoch) }
@@ -40,11 +40,11 @@ extension ReplicaSlot {
         considerOwnRow(now: now)
     }
 
-    /// The outcome of a swap is known: this row is in the coordinator now.
-    public mutating func swapSettled(_ current: ShardMapRow, now: BootTime) {
+    /// The outcome of this swap is known, and it is not under way any more; the row in the coordinator was `current`.
+    public mutating func swapSettled(_ swap: RowSwap, current: ShardMapRow, now: BootTime) {
         rowChanged(current, now: now)
-        // The row that stands is the one that was expected: nothing was swapped, and nothing will be.
-        guard let pending = pendingSwap, current == pending.expected else { return }
+        // Another swap than this one may be under way by now.
+        guard pendingSwap == swap else { return }
         pendingSwap = nil
         if primary?.proposedInSync != nil, let reached = primary!.abandonInSync() { committed(through: reached) }
     }
@@ -57,10 +57,8 @@ extension ReplicaSlot {
             // A learner's progress counts from now on.
             if let follower = followers[id] { _ = primary!.acknowledged(by: id, through: follower.acknowledged) }
         }
-        let inSync = Set(new.inSync)
-        if let reached = primary!.confirmInSync(inSync.union([node]), epoch: new.epoch, minimum: new.minimum) {
-            committed(through: reached)
-        }
+        _ = primary!.confirmInSync(Set(new.inSync).union([node]), epoch: new.epoch, minimum: new.minimum)
+        committed(through: primary!.commitIndex)
         adjustFollowers(new, now: now)
         if let handOver, handOver.isGranted || new.target.first != handOver.to {
             // The slot was taken back, or is to stay.
@@ -78,7 +76,9 @@ extension ReplicaSlot {
         guard let primary, let row, pendingSwap == nil, primary.proposedInSync == nil, handOver == nil else { return }
         var new = row
         new.epoch = max(row.epoch, epoch).next
-        if exclude(from: &new, now: now) || addLearners(to: &new) || promote(in: &new) || settle(&new) {
+        if exclude(from: &new, now: now) || addLearners(to: &new) || promote(in: &new, now: now) || settle(&new)
+            || raiseMinimum(&new)
+        {
             return change(RowSwap(expected: row, new: new))
         }
         beginHandOver(now: now)
@@ -100,12 +100,9 @@ extension ReplicaSlot {
     /// Members that are gone or lag leave the set.
     private func exclude(from new: inout ShardMapRow, now: BootTime) -> Bool {
         for id in new.inSync where id != node {
-            let lag = log.last.index.rawValue - min(log.last.index.rawValue, followers[id]?.acknowledged.rawValue ?? 0)
             let health = peers.health[id] ?? .absent
             let staysAtMinimum = new.inSync.count - 1 >= new.minimum
-            guard health == .absent || staysAtMinimum && (health == .suspect || lag > limits.exclusionLag) else {
-                continue
-            }
+            guard health == .absent || staysAtMinimum && (health == .suspect || lags(id, now: now)) else { continue }
             new.inSync.removeAll { $0 == id }
             if staysAtMinimum {
                 new.learners.append(id)
@@ -115,6 +112,13 @@ extension ReplicaSlot {
             return true
         }
         return false
+    }
+
+    private func lags(_ id: NodeID, now: BootTime) -> Bool {
+        guard let follower = followers[id] else { return true }
+        let from = max(follower.acknowledged, follower.baseline)
+        return now - follower.kept >= limits.stall
+            || log.last.index.rawValue - min(log.last.index, from).rawValue > limits.exclusionLag
     }
 
     /// A member whose disk does not hold the slot becomes a learner. It is not eligible: it lacks what is committed.
@@ -137,17 +141,15 @@ extension ReplicaSlot {
     }
 
     /// Those that have caught up join the set: learners, and eligible nodes that are back.
-    private func promote(in new: inout ShardMapRow) -> Bool {
+    private func promote(in new: inout ShardMapRow, now: BootTime) -> Bool {
         let candidates = new.eligible + new.learners
         guard
             let id = candidates.first(where: { id in
-                guard let follower = followers[id], follower.isStreaming, peers.health[id] == .healthy else {
-                    return false
-                }
+                guard let follower = followers[id], hasCaughtUp(follower), !follower.isBlank,
+                    peers.health[id] == .healthy, peers.lease(from: id, for: slot) > now
+                else { return false }
                 // A node that is to leave is not taken in again, unless the set needs it.
-                if !new.target.isEmpty, !new.target.contains(id), new.inSync.count >= new.minimum { return false }
-                return follower.acknowledged.rawValue + limits.promotionLag >= log.last.index.rawValue
-                    && follower.acknowledged >= commitIndex
+                return new.target.isEmpty || new.target.contains(id) || new.inSync.count < new.minimum
             })
         else { return false }
         new.inSync.append(id)
@@ -158,6 +160,31 @@ extension ReplicaSlot {
             new.learners += new.eligible
             new.eligible = []
         }
+        return true
+    }
+
+    private func hasCaughtUp(_ follower: Follower) -> Bool {
+        follower.isStreaming && follower.life != nil
+            && follower.acknowledged.rawValue + limits.promotionLag >= log.last.index.rawValue
+            && follower.acknowledged >= commitIndex
+    }
+
+    /// Tells learners that hold all that is committed that they do. A learner that has noted it may become a member;
+    /// one whose disk was wiped since has another life, and is told again only when its new disk holds everything.
+    mutating func admit(now: BootTime) {
+        guard let primary, let row else { return }
+        for id in row.learners {
+            guard let follower = followers[id], follower.isBlank, hasCaughtUp(follower), let life = follower.life,
+                now - follower.admitted >= limits.resend
+            else { continue }
+            followers[id]?.admitted = now
+            actions.append(.admit(to: id, epoch: primary.epoch, life: life))
+        }
+    }
+
+    private func raiseMinimum(_ new: inout ShardMapRow) -> Bool {
+        guard wantedMinimum > new.minimum, new.inSync.count >= wantedMinimum else { return false }
+        new.minimum = wantedMinimum
         return true
     }
 

@@ -23,6 +23,8 @@ public struct ReplicaSlot: Sendable {
 
     public let slot: Slot
     public let node: NodeID
+    /// Names this life of the node's process: its disk may have been wiped before.
+    public let life: UInt64
     let limits: ReplicationLimits
     /// The peers' leases and health, as last heard.
     public var peers = PeerLiveness.View()
@@ -45,7 +47,8 @@ public struct ReplicaSlot: Sendable {
     public internal(set) var appliedIndex: LogIndex
     /// Rises when the log is cut back, so that news of the disk from before does not count.
     public internal(set) var generation: UInt64 = 0
-    /// This disk has never held the slot as a member: it may not stand as one, whatever the row says.
+    /// This disk is not known to hold all that is committed: it may not stand as a member, whatever the row says. A
+    /// primary that knows better says so by an admission.
     public internal(set) var isBlank: Bool
     /// The log here cannot be trusted or does not fit the primary's: it is to be cleared.
     public internal(set) var isBroken = false
@@ -63,9 +66,14 @@ public struct ReplicaSlot: Sendable {
     var followers: [NodeID: Follower] = [:]
     var handOver: HandOver?
     var handOverPause = BootTime.distantPast
+    var lastTick: BootTime?
+    /// What the cluster's settings ask for; the primary raises the row's ``ShardMapRow/minimum`` to it.
+    public var wantedMinimum = 1
 
     /// A swap of the row whose outcome is not known. One at a time.
     public internal(set) var pendingSwap: RowSwap?
+    /// A swap that is sent once this node's promises allow it.
+    var campaign: RowSwap?
     /// The epoch that the disk knows, and the one that it has been told of.
     var notedEpoch: Epoch
     var requestedNote: Epoch
@@ -80,7 +88,7 @@ public struct ReplicaSlot: Sendable {
         public var appliedIndex: LogIndex
         /// What is known to be committed: at least what is applied.
         public var commitIndex: LogIndex
-        /// The highest epoch that was noted as a holder of the slot; `nil` when it never was.
+        /// The highest epoch that was noted; `nil` when none was since the slot was last cleared.
         public var knownEpoch: Epoch?
 
         public init(log: EpochSpans, appliedIndex: LogIndex, commitIndex: LogIndex, knownEpoch: Epoch?) {
@@ -94,10 +102,12 @@ public struct ReplicaSlot: Sendable {
             log: EpochSpans(base: .start), appliedIndex: .zero, commitIndex: .zero, knownEpoch: nil)
     }
 
-    public init(slot: Slot, node: NodeID, disk: Disk, limits: ReplicationLimits) {
+    /// - Parameter life: random; another one for each process, and the same for all its slots.
+    public init(slot: Slot, node: NodeID, life: UInt64, disk: Disk, limits: ReplicationLimits) {
         precondition(disk.appliedIndex <= disk.log.last.index, "nothing is applied that is not in the log")
         self.slot = slot
         self.node = node
+        self.life = life
         self.limits = limits
         log = disk.log
         durableIndex = disk.log.last.index
@@ -151,10 +161,11 @@ public struct ReplicaSlot: Sendable {
     /// Whether the slot's log or state moves between nodes by a hand-over now.
     public var isHandingOver: Bool { handOver != nil }
 
-    /// The nodes whose lease this primary needs, for the beacons' claims; empty when it is not primary.
+    /// The nodes that this primary claims the slot from with its beacons; empty when it is not primary. It needs the
+    /// leases of the members and eligible nodes; the learners' are there before they become members.
     public var claimedFrom: Set<NodeID> {
-        guard let primary else { return [] }
-        return primary.members.union(row?.eligible ?? []).subtracting([node])
+        guard let primary, let row else { return [] }
+        return primary.members.union(row.holders).subtracting([node])
     }
 
     /// The place of the next entry; the caller appends it to the log here and then calls ``pump(now:)``.
@@ -185,7 +196,10 @@ public struct ReplicaSlot: Sendable {
     /// The disk knows that this node holds the slot, as of `epoch`.
     public mutating func noted(_ epoch: Epoch, now: BootTime) {
         notedEpoch = max(notedEpoch, epoch)
+        let wasBlank = isBlank
         isBlank = false
+        // The primary waits for the news that this node may become a member.
+        if wasBlank, primary == nil { acknowledge(self.epoch) }
         considerOwnRow(now: now)
     }
 
@@ -201,10 +215,15 @@ public struct ReplicaSlot: Sendable {
     /// The log is trimmed through `index`.
     public mutating func trimmed(through index: LogIndex) { log.trim(through: min(index, appliedIndex)) }
 
-    /// The log may be trimmed through this index without leaving a follower behind.
+    /// The log may be trimmed through this index without leaving a follower behind. A node that is gone and is no
+    /// member any more gets a snapshot when it comes back.
     public var trimLimit: LogIndex {
         var limit = appliedIndex
-        for follower in followers.values { limit = min(limit, follower.needed) }
+        guard let primary else { return limit }
+        for (id, follower) in followers {
+            if !primary.members.contains(id), peers.health[id] ?? .absent == .absent { continue }
+            limit = min(limit, follower.acknowledged)
+        }
         return limit
     }
 

@@ -23,6 +23,8 @@ public struct ReplicationLimits: Hashable, Sendable {
     public var promotionLag: UInt64 = 64
     /// A member that has not acknowledged this many entries is lagging: it leaves the in-sync set.
     public var exclusionLag: UInt64 = 65_536
+    /// A member that owes an acknowledgement for this long leaves the in-sync set that stays at its minimum.
+    public var stall: Duration = .seconds(2)
     /// Without any progress for this long, what was sent to a follower is sent again.
     public var resend: Duration = .seconds(1)
     /// How long a primary stands still for a hand-over before it takes the slot back.

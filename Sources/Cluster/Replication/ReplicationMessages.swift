@@ -12,6 +12,9 @@ public enum ReplicationMessage: Hashable, Sendable {
     /// The sender, primary by the row of this epoch, serves no more and leaves the slot to the receiver, who takes it
     /// by a swap of exactly this row.
     case handOver(slot: Slot, epoch: Epoch)
+    /// The receiver, in this life of its process, holds all that is committed: it may stand as a member when a row says
+    /// so.
+    case admission(slot: Slot, epoch: Epoch, life: UInt64)
 }
 
 /// Entries of a slot, from its primary to a backup or a learner. Without entries it tells the commit index, and asks
@@ -52,11 +55,17 @@ public struct AppendReply: Hashable, Sendable {
     /// Of the message that is answered.
     public var epoch: Epoch
     public var result: Result
+    /// Of the process that answers.
+    public var life: UInt64
+    /// Its disk may lack what is committed.
+    public var isBlank: Bool
 
-    public init(slot: Slot, epoch: Epoch, result: Result) {
+    public init(slot: Slot, epoch: Epoch, result: Result, life: UInt64, isBlank: Bool) {
         self.slot = slot
         self.epoch = epoch
         self.result = result
+        self.life = life
+        self.isBlank = isBlank
     }
 }
 
@@ -85,6 +94,8 @@ extension ReplicationMessage: FieldCodable {
                 case .older(let epoch): $0.write(6, epoch)
                 case .blank: $0.write(7, true)
                 }
+                $0.write(8, fixed: reply.life)
+                if reply.isBlank { $0.write(9, true) }
             }
         case .beacon(let beacon):
             writer.write(3) {
@@ -99,6 +110,11 @@ extension ReplicationMessage: FieldCodable {
                 $0.write(1, fixed: reply.life)
                 $0.write(2, reply.sequence)
                 for slot in reply.refused { $0.write(3, slot) }
+            }
+        case .admission(let slot, let epoch, let life):
+            writer.write(6) {
+                ReplicationMessage.write(slot, epoch, into: &$0)
+                $0.write(3, fixed: life)
             }
         case .handOver(let slot, let epoch): writer.write(5) { ReplicationMessage.write(slot, epoch, into: &$0) }
         }
@@ -119,26 +135,31 @@ extension ReplicationMessage: FieldCodable {
             case 3: message = .beacon(try PeerLiveness.Beacon(from: field.message()))
             case 4: message = .beaconReply(try PeerLiveness.BeaconReply(from: field.message()))
             case 5:
-                let (slot, epoch) = try ReplicationMessage.slotAndEpoch(field.message())
+                let (slot, epoch, _) = try ReplicationMessage.slotAndEpoch(field.message())
                 message = .handOver(slot: slot, epoch: epoch)
+            case 6:
+                let (slot, epoch, life) = try ReplicationMessage.slotAndEpoch(field.message())
+                message = .admission(slot: slot, epoch: epoch, life: life)
             default: break
             }
         }
         self = try message.required(1)
     }
 
-    fileprivate static func slotAndEpoch(_ reader: FieldReader) throws(FieldError) -> (Slot, Epoch) {
+    fileprivate static func slotAndEpoch(_ reader: FieldReader) throws(FieldError) -> (Slot, Epoch, life: UInt64) {
         var reader = reader
         var slot: Slot?
         var epoch = Epoch.zero
+        var life: UInt64 = 0
         while let field = try reader.next() {
             switch field.number {
             case 1: slot = try field.slot()
             case 2: epoch = try field.epoch()
+            case 3: life = try field.fixed()
             default: break
             }
         }
-        return (try slot.required(1), epoch)
+        return (try slot.required(1), epoch, life)
     }
 }
 
@@ -152,7 +173,7 @@ extension PeerLiveness.Beacon {
             case 2: sequence = try field.uint64()
             case 3:
                 guard claims.count < Int(Slot.count) else { throw .invalidField(3) }
-                let (slot, epoch) = try ReplicationMessage.slotAndEpoch(field.message())
+                let (slot, epoch, _) = try ReplicationMessage.slotAndEpoch(field.message())
                 claims.append(PeerLiveness.Claim(slot: slot, epoch: epoch))
             default: break
             }
@@ -205,6 +226,8 @@ extension AppendReply {
         var epoch = Epoch.zero
         var result: Result?
         var hint = LogPosition.start
+        var life: UInt64 = 0
+        var isBlank = false
         while let field = try reader.next() {
             switch field.number {
             case 1: slot = try field.slot()
@@ -218,9 +241,12 @@ extension AppendReply {
                 result = .mismatch(hint: hint)
             case 6: result = .older(than: try field.epoch())
             case 7: result = .blank
+            case 8: life = try field.fixed()
+            case 9: isBlank = try field.bool()
             default: break
             }
         }
-        self.init(slot: try slot.required(1), epoch: epoch, result: try result.required(3))
+        self.init(
+            slot: try slot.required(1), epoch: epoch, result: try result.required(3), life: life, isBlank: isBlank)
     }
 }

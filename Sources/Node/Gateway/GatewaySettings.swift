@@ -1,3 +1,5 @@
+import NIOCore
+
 /// How a gateway runs; read from the process's settings under `gateway`.
 public struct GatewaySettings: Sendable {
     /// Where clients connect directly, and routers of other machines for them.
@@ -14,10 +16,13 @@ public struct GatewaySettings: Sendable {
     public var maximumConnections: Int
     /// What may wait for a connection; a client that does not read is disconnected above it, and may resume.
     public var maximumOutputBytes: Int
+    /// The longest that a delivery waits for the buddy's word that it is journaled.
+    public var journalWait: TimeAmount
 
     public init(
         host: String = "127.0.0.1", port: Int = 0, clientURL: String? = nil, socketPath: String, loops: Int = 2,
-        maximumConnections: Int = 100_000, maximumOutputBytes: Int = 16 << 20
+        maximumConnections: Int = 100_000, maximumOutputBytes: Int = 16 << 20,
+        journalWait: TimeAmount = .milliseconds(250)
     ) {
         self.host = host
         self.port = port
@@ -26,5 +31,6 @@ public struct GatewaySettings: Sendable {
         self.loops = loops
         self.maximumConnections = maximumConnections
         self.maximumOutputBytes = maximumOutputBytes
+        self.journalWait = journalWait
     }
 }

@@ -9,10 +9,12 @@ import Replication
 /// must be synced as well lie beside the entries; see ``LogNote``.
 public final class LogStore: Sendable {
     let database: RocksDB
+    private let damage: DamageNote
     var family: OpaquePointer { database.families[0] }
 
     /// - Throws: ``StorageFailure``.
     public init(path: String, limits: StoreLimits = StoreLimits()) throws(StorageFailure) {
+        damage = DamageNote(besides: path)
         let options = RocksDBOptions.log(limits: limits)
         database = try RocksDB(path: path, options: options, families: ["default"], familyOptions: [options])
     }
@@ -40,6 +42,8 @@ public final class LogStore: Sendable {
                 batch.deleteRange(family, from: LogStore.key(slot, index), upTo: .end(of: slot))
             case .clear(let slot, _):
                 batch.deleteRange(family, from: LogStore.key(slot, .zero), upTo: .end(of: slot))
+                // A disk that lost the slot's data may not stand as its member.
+                batch.delete(family, LogNote.epoch.key(slot))
             case .know(let slot, let epoch): batch.put(family, LogNote.epoch.key(slot), LogNote.value(epoch.rawValue))
             case .mark(let slot, let marker?):
                 batch.put(family, LogNote.marker.key(slot), LogNote.value(UInt64(marker.rawValue)))
@@ -51,7 +55,14 @@ public final class LogStore: Sendable {
     public func makeBatch() -> Batch { Batch(family: family) }
 
     /// Writes and syncs; blocks for the time of the fsync.
-    public func write(_ batch: Batch) throws(StorageFailure) { try database.write(batch.batch) }
+    public func write(_ batch: Batch) throws(StorageFailure) {
+        do {
+            try database.write(batch.batch)
+        } catch {
+            damage.remember(error)
+            throw error
+        }
+    }
 
     /// About how many bytes the logs of these slots take in files; what is still in memory does not count.
     ///

@@ -27,8 +27,11 @@ final class RocksDBOptions: @unchecked Sendable {
     deinit { rocksdb_options_destroy(handle) }
 
     /// The `log` instance: every batch is synced to its WAL.
-    static func log(limits: StoreLimits) -> RocksDBOptions {
+    ///
+    /// - Parameter compacts: whether files are put together in the background.
+    static func log(limits: StoreLimits, compacts: Bool = true) -> RocksDBOptions {
         let options = RocksDBOptions(usesWAL: true)
+        rocksdb_options_set_disable_auto_compactions(options.handle, compacts ? 0 : 1)
         rocksdb_options_set_write_buffer_size(options.handle, limits.logWriteBuffer)
         // An unfinished record at the end of the WAL is a batch that was never acknowledged; anything else that is
         // broken is a broken disk, and is not to be passed over in silence (`kTolerateCorruptedTailRecords`).

@@ -22,32 +22,24 @@ struct StateRepair {
 
     private let path: String
     private let limits: StoreLimits
-    private let folder: String
+    private let note: DamageNote
 
     /// - Parameter path: of the `state` instance.
     init(path: String, limits: StoreLimits) {
         self.path = path
         self.limits = limits
-        folder = path + ".repair"
+        note = DamageNote(besides: path)
     }
 
-    private var note: String { folder + "/DAMAGE" }
+    private var folder: String { note.folder }
     private var ready: String { folder + "/READY" }
-
-    /// Remembers that a write failed because of a broken block. The process is about to end; if the note cannot be
-    /// written, the next one fails as well.
-    func remember(_ failure: StorageFailure) {
-        guard case .rocksDB(let reason) = failure, reason.hasPrefix("Corruption:") else { return }
-        try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        try? write(reason, to: note)
-    }
 
     /// Before the instance is opened: reads what can be read, and drops the family.
     ///
     /// - Returns: what is to be finished by ``finish(_:_:)``; `nil` when nothing is broken.
     func begin(_ log: LogStore) throws -> Outcome? {
         let isReady = FileManager.default.fileExists(atPath: ready)
-        guard isReady || FileManager.default.fileExists(atPath: note) else { return nil }
+        guard isReady || note.reason != nil else { return nil }
         guard let cache = rocksdb_cache_create_lru(limits.blockCache) else {
             throw StorageFailure.rocksDB("no block cache of \(limits.blockCache) bytes")
         }
@@ -58,7 +50,7 @@ struct StateRepair {
             path: path, options: .state(limits: limits), families: names, familyOptions: names.map { _ in options })
         defer { database.close() }
         guard let outcome = isReady ? try readReady() : try copy(database, options) else {
-            try? FileManager.default.removeItem(atPath: folder)
+            note.remove()
             return nil
         }
         let batch = log.makeBatch()
@@ -79,13 +71,13 @@ struct StateRepair {
                 files.map { folder + "/" + $0 }, state.handle(outcome.family), moving: false)
         }
         guard unlink(ready) == 0 else { throw StorageFailure.last(ready) }
-        try syncFolder(folder)
-        try? FileManager.default.removeItem(atPath: folder)
+        try DamageNote.syncFolder(of: ready)
+        note.remove()
     }
 
     /// Writes all rows of the family of the broken file to files; `nil` when there is no such file any more.
     private func copy(_ database: RocksDB, _ options: RocksDBOptions) throws -> Outcome? {
-        let reason = String(decoding: FileManager.default.contents(atPath: note) ?? Data(), as: UTF8.self)
+        let reason = note.reason ?? ""
         guard let file = reason.split(whereSeparator: { " /".contains($0) }).last(where: { $0.hasSuffix(".sst") }),
             let family = database.family(ofFile: String(file)).flatMap({ Family(columnFamily: $0) })
         else { return nil }
@@ -104,7 +96,7 @@ struct StateRepair {
         }
         try putAside(String(file))
         let slots = outcome.corrupt.map(\.description).joined(separator: ",")
-        try write("\(family.columnFamily)\n\(slots)\n", to: ready)
+        try DamageNote.write("\(family.columnFamily)\n\(slots)\n", to: ready)
         return outcome
     }
 
@@ -142,24 +134,6 @@ struct StateRepair {
         }
         return Outcome(
             family: family, corrupt: lines[1].split(separator: ",").compactMap { UInt16($0).flatMap(Slot.init) })
-    }
-
-    /// Whole or not at all.
-    private func write(_ text: String, to path: String) throws {
-        let draft = path + ".new"
-        let file = try PartFile(creating: draft)
-        file.keep()
-        try file.append(.init(string: text))
-        try file.sync()
-        guard rename(draft, path) == 0 else { throw StorageFailure.last(path) }
-        try syncFolder(folder)
-    }
-
-    private func syncFolder(_ path: String) throws {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw StorageFailure.last(path) }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw StorageFailure.last(path) }
     }
 }
 

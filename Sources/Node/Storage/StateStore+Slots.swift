@@ -11,8 +11,8 @@ extension StateStore {
         let batch = makeBatch()
         batch.clear(slot)
         try write(batch)
-        try flush()
         let cleared = rocksdb_get_latest_sequence_number(database.handle)
+        try flush()
         // Files that hold nothing else go at once; the rest when the background compaction comes to them. Not while
         // somebody may read older rows: a file that is dropped is gone for snapshots too.
         guard try database.oldestSnapshot() ?? cleared >= cleared else { return }

@@ -33,7 +33,7 @@ public final class StateStore: Sendable {
 
     let database: RocksDB
     private let familyOptions: RocksDBOptions
-    private let repair: StateRepair
+    private let damage: DamageNote
     private let checkpointFolder: String
     /// Parts of snapshots on their way to other nodes, and from them.
     let outgoingFolder: String
@@ -55,7 +55,7 @@ public final class StateStore: Sendable {
         incomingFolder = path + ".incoming"
         let family = RocksDBOptions.stateFamily(limits: limits, cache: cache)
         familyOptions = family
-        repair = StateRepair(path: path, limits: limits)
+        damage = DamageNote(besides: path)
         let names = StateStore.familyNames
         database = try RocksDB(
             path: path, options: RocksDBOptions.state(limits: limits), families: names,
@@ -74,7 +74,7 @@ public final class StateStore: Sendable {
         do {
             try body()
         } catch {
-            repair.remember(error)
+            damage.remember(error)
             throw error
         }
     }

@@ -23,17 +23,18 @@ public struct Store: Sendable {
             throw .file(path: folder, reason: "\(error)")
         }
         identity = try StoreIdentity.establish(folder: folder, cluster: cluster)
-        log = try LogStore(path: folder + "/log", limits: limits)
-        let repair = StateRepair(path: folder + "/state", limits: limits)
         do {
+            let corrupt = try LogRepair(path: folder + "/log", limits: limits).run()
+            log = try LogStore(path: folder + "/log", limits: limits)
+            let repair = StateRepair(path: folder + "/state", limits: limits)
             let repaired = try repair.begin(log)
             state = try StateStore(path: folder + "/state", limits: limits)
             if let repaired { try repair.finish(repaired, state) }
-            foundCorrupt = repaired?.corrupt ?? []
+            foundCorrupt = Set(corrupt + (repaired?.corrupt ?? [])).sorted()
         } catch let failure as StorageFailure {
             throw failure
         } catch {
-            throw .file(path: folder + "/state", reason: "\(error)")
+            throw .file(path: folder, reason: "\(error)")
         }
         wiped = try Store.wipeMarked(log, state)
     }

@@ -113,6 +113,8 @@ extension RootFollower {
         let retryAt = now + followed.retry
         followed.retry = min(followed.retry * 2, RootFollower.lastRetry)
         roots[root] = followed
+        // It may have been about one request alone, and the node go on sending.
+        if let node = followed.node { send(node, .unsubscribe(root: root)) }
         detach(root, retryAt: retryAt)
     }
 

@@ -14,9 +14,10 @@ import Wire
 struct RootFollower {
     /// The most items that wait behind a fetch; beyond it the entity counts as lost.
     static let maximumHeld = 16_384
-    /// Before a subscription or a stream is tried again: at first, and at most.
-    static let firstRetry = TimeAmount.milliseconds(50)
-    static let lastRetry = TimeAmount.seconds(2)
+    /// Before a subscription or a stream is tried again: at first, and at most. A slot changes its primary within
+    /// seconds, and each change of its row is an attempt of its own.
+    static let firstRetry = TimeAmount.milliseconds(20)
+    static let lastRetry = TimeAmount.milliseconds(500)
 
     enum Action {
         /// Open a stream to the node; answered by ``opened(_:now:)`` or ``closed(_:now:)``.
@@ -228,6 +229,16 @@ struct RootFollower {
             detach(root, retryAt: now)
         }
         subscribeWaiting(now: now) { $0 != nil }
+    }
+
+    /// A node has come, or come again: a stream to it need not wait.
+    mutating func nodeChanged(_ node: NodeID, now: NIODeadline) {
+        // One that is being opened has no time for the next attempt yet.
+        if case .broken(let retryAt, let retry)? = streams[node], retryAt != .distantFuture {
+            streams[node] = .broken(retryAt: now, retry: retry)
+        }
+        mapChanged(now: now)
+        tick(now: now)
     }
 
     /// A row or node changed that concerns one slot only.

@@ -53,7 +53,7 @@ actor RootStreams {
             },
             Task {
                 while !Task.isCancelled {
-                    try? await Task.sleep(for: .milliseconds(100))
+                    try? await Task.sleep(for: .milliseconds(20))
                     self.tick()
                 }
             },
@@ -125,7 +125,7 @@ actor RootStreams {
         let now = NIODeadline.now()
         switch change {
         case .row(let row): follower.rowChanged(row.slot, now: now)
-        case .node: follower.mapChanged(now: now)
+        case .node(let record): follower.nodeChanged(record.id, now: now)
         case .nodeGone(let gone): streams[gone]?.close("the node is gone")
         }
         perform(now: now)

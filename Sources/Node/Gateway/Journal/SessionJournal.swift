@@ -8,10 +8,8 @@ import Wire
 /// A session is journaled from the tick on in which it is opened with its whole state; one that is not yet is delivered
 /// to as if there were no journal. One tick is under way at a time, and what happens meanwhile is the next: the busier
 /// the loop, the larger its ticks. Deliveries of journaled sessions wait for their tick's answer, at most
-/// ``maximumWait``; after that they go out, and the session is not resumable after a crash until the answer comes.
+/// `maximumWait`; after that they go out, and the session is not resumable after a crash until the answer comes.
 final class SessionJournal {
-    /// The longest that a delivery waits for its journal.
-    static let maximumWait = TimeAmount.milliseconds(100)
     /// Without an answer for so long, another buddy is looked for.
     static let patience = TimeAmount.seconds(2)
     /// The most sessions, and about the most bytes of them, that a tick opens: a new buddy's baseline goes in pieces.
@@ -21,6 +19,7 @@ final class SessionJournal {
     static let maximumBytes = 8 << 20
 
     let loop: Int
+    private let maximumWait: TimeAmount
     private(set) var isActive = false
     private var groups = ByteBuffer()
     private var header: JournalGroup.Header?
@@ -37,7 +36,11 @@ final class SessionJournal {
     private(set) var isLate = false
     private(set) var journaledCount = 0
 
-    init(loop: Int) { self.loop = loop }
+    /// - Parameter maximumWait: the longest that a delivery waits for its journal.
+    init(loop: Int, maximumWait: TimeAmount) {
+        self.loop = loop
+        self.maximumWait = maximumWait
+    }
 
     /// Whether deliveries wait for the journal.
     var isHolding: Bool { isActive && !isLate }
@@ -191,8 +194,8 @@ final class SessionJournal {
     func delay(now: NIODeadline) -> Delay {
         guard isActive, let sealedAt else { return .none }
         let age = now - sealedAt
-        if age >= SessionJournal.patience || isOverfull { return .lost }
-        guard age >= SessionJournal.maximumWait, !isLate else { return .none }
+        if age >= max(SessionJournal.patience, maximumWait) || isOverfull { return .lost }
+        guard age >= maximumWait, !isLate else { return .none }
         isLate = true
         return .late
     }

@@ -47,7 +47,7 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
     init(number: Int, context: LoopContext) {
         self.number = number
         self.context = context
-        journal = SessionJournal(loop: number)
+        journal = SessionJournal(loop: number, maximumWait: context.settings.journalWait)
     }
 
     deinit {
