@@ -28,9 +28,6 @@ public struct ReplicaSlot: Sendable {
     let limits: ReplicationLimits
     /// The peers' leases and health, as last heard.
     public var peers = PeerLiveness.View()
-    /// The cluster's settings ask for at least this ``ShardMapRow/minimum``: a primary raises its row's to it together
-    /// with an in-sync set that is large enough.
-    public var wantedMinimum = 1
 
     /// The row with the highest epoch that is known.
     public internal(set) var row: ShardMapRow?

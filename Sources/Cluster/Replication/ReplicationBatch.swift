@@ -25,7 +25,7 @@ extension ReplicationMessage {
     public var size: Int {
         switch self {
         case .append(let append): append.entries.reduce(48) { $0 + $1.readableBytes + 8 }
-        case .appendReply, .handOver: 32
+        case .appendReply, .handOver, .admission: 48
         case .beacon(let beacon): 24 + 12 * beacon.claims.count
         case .beaconReply(let reply): 24 + 4 * reply.refused.count
         }

@@ -21,6 +21,13 @@ public actor RowSwapper {
         }
     }
 
+    /// What is certain of a row now.
+    public struct Settled: Sendable {
+        /// The swap that is done or failed by this; `nil` when the row was only read.
+        public var change: Change?
+        public var row: ShardMapRow
+    }
+
     /// Transactions under way at once.
     private static let parallel = 8
     /// Rows that are read one by one; more are read as a list.
@@ -29,7 +36,7 @@ public actor RowSwapper {
     private let coordinator: any Coordinator
     private let logger: Logger
     /// Told which rows stand now, of those that were to be swapped or read.
-    private let settled: @Sendable ([ShardMapRow]) -> Void
+    private let settled: @Sendable ([Settled]) -> Void
     /// The newest wish for each slot; those under way are not in it.
     private var waiting: [Slot: Change] = [:]
     /// The order of their arrival.
@@ -43,7 +50,7 @@ public actor RowSwapper {
     private var isStopped = false
 
     public init(
-        coordinator: any Coordinator, logger: Logger, settled: @escaping @Sendable ([ShardMapRow]) -> Void
+        coordinator: any Coordinator, logger: Logger, settled: @escaping @Sendable ([Settled]) -> Void
     ) {
         self.coordinator = coordinator
         self.logger = logger
@@ -78,7 +85,7 @@ public actor RowSwapper {
         Task {
             let rows = await readUntilKnown(slots)
             isReading = false
-            report(rows)
+            report(rows.map { Settled(row: $0) })
             startReading()
         }
     }
@@ -137,7 +144,7 @@ public actor RowSwapper {
             guard !batch.isEmpty else { return }
             underWay.formUnion(batch.map(\.new.slot))
             running += 1
-            Task {
+            Task { [batch] in
                 await carryOut(batch)
                 running -= 1
                 underWay.subtract(batch.map(\.new.slot))
@@ -170,11 +177,11 @@ public actor RowSwapper {
     ///
     /// - Returns: the others.
     private func decided(_ changes: [Change]) -> [Change] {
-        var rows: [ShardMapRow] = []
+        var rows: [Settled] = []
         var open: [Change] = []
         for change in changes {
             guard let held = known[change.new.slot] else { continue }
-            if held.row == change.expected { open.append(change) } else { rows.append(held.row) }
+            if held.row == change.expected { open.append(change) } else { rows.append(Settled(change: change, row: held.row)) }
         }
         report(rows)
         return open
@@ -195,14 +202,14 @@ public actor RowSwapper {
         do throws(CoordinatorFailure) {
             guard let revision = try await coordinator.commit(transaction) else { return .conflict }
             for change in changes { known[change.new.slot] = .init(row: change.new, revision: revision) }
-            report(changes.map(\.new))
+            report(changes.map { Settled(change: $0, row: $0.new) })
             return .done
         } catch {
             return .unknown("\(error)")
         }
     }
 
-    private func report(_ rows: [ShardMapRow]) {
+    private func report(_ rows: [Settled]) {
         if !rows.isEmpty { settled(rows) }
     }
 }

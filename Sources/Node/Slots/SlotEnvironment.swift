@@ -6,6 +6,8 @@ import Storage
 /// What all slots of a node share.
 struct SlotEnvironment: Sendable {
     var node: NodeID
+    /// Names this life of the process in replication.
+    var life: UInt64
     var store: Store
     var writer: LogWriter
     var services: ServiceRegistry

@@ -39,6 +39,10 @@ extension SlotExecutor {
                 guard let replica = replicas[slot] else { continue }
                 replica.core.receivedHandOver(epoch, from: sender, now: now)
                 carryOut(replica, now: now)
+            case .admission(let slot, let epoch, let life):
+                guard let replica = replicas[slot] else { continue }
+                replica.core.receivedAdmission(epoch, life: life, from: sender)
+                carryOut(replica, now: now)
             }
         }
     }
@@ -48,7 +52,8 @@ extension SlotExecutor {
         guard let replica = replicas[slot] else {
             // So that the primary goes on without this replica.
             if case .broken = absences[slot] {
-                let reply = AppendReply(slot: slot, epoch: received.append.epoch, result: .blank)
+                let reply = AppendReply(
+                    slot: slot, epoch: received.append.epoch, result: .blank, life: environment.life, isBlank: true)
                 send(.appendReply(reply), to: sender)
                 scheduleFlush()
             }

@@ -3,6 +3,7 @@ import Logging
 import NIOCore
 import Placement
 import Replication
+import Routing
 import Storage
 import Wire
 
@@ -24,22 +25,37 @@ extension SlotExecutor {
     }
 
     /// Rows that this node asked for, as they stand now.
-    func swapsSettled(_ settled: [ShardMapRow]) {
+    func settled(_ all: [RowSwapper.Settled]) {
         guard !isClosed else { return }
         let now = BootTime.now()
-        for row in settled {
+        for settled in all {
+            let row = settled.row
             claimsChanged = true
             if row.epoch > rows[row.slot]?.epoch ?? .zero { rows[row.slot] = row }
             guard let replica = replicas[row.slot] else {
                 arrange(row.slot)
                 continue
             }
-            replica.core.swapSettled(row, now: now)
+            if let change = settled.change {
+                let swap = RowSwap(expected: change.expected, new: change.new)
+                replica.core.swapSettled(swap, current: row, now: now)
+            } else {
+                replica.core.rowChanged(row, now: now)
+            }
             carryOut(replica, now: now)
         }
     }
 
-    func campaignsRefused(_ slots: [Slot]) { for slot in slots { replicas[slot]?.core.campaignRefused() } }
+    func campaignsJudged(_ allowed: [RowSwap], _ refused: [RowSwap]) {
+        guard !isClosed else { return }
+        for swap in refused { replicas[swap.new.slot]?.core.campaignRefused(swap) }
+        let now = BootTime.now()
+        for swap in allowed {
+            guard let replica = replicas[swap.new.slot] else { continue }
+            replica.core.campaignAllowed(swap)
+            carryOut(replica, now: now)
+        }
+    }
 
     /// Brings a slot that has no replica here to where its row wants it.
     private func arrange(_ slot: Slot) {
@@ -176,6 +192,7 @@ extension SlotExecutor {
                 campaigns.append(swap)
             case .refreshRow: post?.refresh([slot])
             case .handOver(let to, let epoch): send(.handOver(slot: slot, epoch: epoch), to: to)
+            case .admit(let to, let epoch, let life): send(.admission(slot: slot, epoch: epoch, life: life), to: to)
             case .sendSnapshot(let to): sendSnapshot(of: replica, to: to)
             case .noteEpoch(let epoch): changes.append(.know(slot, epoch))
             case .wipe(let reason): takeOut(replica, reason)

@@ -99,8 +99,9 @@ public final class SlotNode: Sendable {
         }
         let metrics = SlotMetrics()
         let limits = configuration.limits
+        let life = UInt64.random(in: 1 ... .max)
         environment = SlotEnvironment(
-            node: configuration.node, store: store,
+            node: configuration.node, life: life, store: store,
             writer: LogWriter(
                 log: store.log, limits: configuration.storeLimits,
                 report: { report in
@@ -126,7 +127,7 @@ public final class SlotNode: Sendable {
                     served: { $1 ? serving.served($0) : serving.closed($0) }))
         }
         self.hosts = hosts
-        post = try await SlotNode.makePost(configuration, hosts, on: hubGroup.next())
+        post = try await SlotNode.makePost(configuration, life, hosts, on: hubGroup.next())
         let (epochs, markers) = try await maintenance.runIfActive {
             (try store.log.knownEpochs(), try store.log.markers())
         }
@@ -139,26 +140,30 @@ public final class SlotNode: Sendable {
     }
 
     private static func makePost(
-        _ configuration: Configuration, _ hosts: [SlotHost], on loop: any EventLoop
+        _ configuration: Configuration, _ life: UInt64, _ hosts: [SlotHost], on loop: any EventLoop
     ) async throws -> ReplicationPost {
         let byHost: @Sendable (Slot) -> Int = { Int($0.rawValue) % hosts.count }
         let hub = try await loop.submit {
             NIOLoopBound(
                 ReplicationHub(
-                    loop: loop, node: configuration.node, limits: configuration.limits.replication,
+                    loop: loop, node: configuration.node, life: life, limits: configuration.limits.replication,
                     client: configuration.client, logger: configuration.logger,
                     opened: { id, stream in for host in hosts { host.execute { $0.connected(id, stream) } } },
                     post: { news in for host in hosts { host.execute { $0.peersChanged(news) } } }), eventLoop: loop)
         }.get()
-        let swapper = RowSwapper(coordinator: configuration.coordinator, logger: configuration.logger) { rows in
-            loop.execute { hub.value.rowsChanged(rows) }
-            for (number, rows) in Dictionary(grouping: rows, by: { byHost($0.slot) }) {
-                hosts[number].execute { $0.swapsSettled(rows) }
+        let swapper = RowSwapper(coordinator: configuration.coordinator, logger: configuration.logger) { settled in
+            loop.execute { hub.value.rowsChanged(settled.map(\.row)) }
+            for (number, settled) in Dictionary(grouping: settled, by: { byHost($0.row.slot) }) {
+                hosts[number].execute { $0.settled(settled) }
             }
         }
-        return ReplicationPost(hub, on: loop, swapper: swapper) { slots in
-            for (number, slots) in Dictionary(grouping: slots, by: byHost) {
-                hosts[number].execute { $0.campaignsRefused(slots) }
+        return ReplicationPost(hub, on: loop, swapper: swapper) { allowed, refused in
+            for (number, host) in hosts.enumerated() {
+                let own = (
+                    allowed: allowed.filter { byHost($0.new.slot) == number },
+                    refused: refused.filter { byHost($0.new.slot) == number }
+                )
+                host.execute { $0.campaignsJudged(own.allowed, own.refused) }
             }
         }
     }
@@ -191,6 +196,7 @@ public final class SlotNode: Sendable {
             case .append(let append): add(.append(try ReceivedAppend(append)), append.slot)
             case .appendReply(let reply): add(.reply(reply), reply.slot)
             case .handOver(let slot, let epoch): add(.handOver(slot, epoch), slot)
+            case .admission(let slot, let epoch, let life): add(.admission(slot, epoch, life: life), slot)
             case .beacon, .beaconReply: post.received(message, from: id)
             }
         }

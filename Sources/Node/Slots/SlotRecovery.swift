@@ -56,12 +56,12 @@ struct SlotRecovery: Sendable {
                 slot: slot, index: log.last.index,
                 reason: "the log ends before entry \(replay.applied.index), which is applied")
         }
-        // Data of a version that noted no epochs: it was primary.
-        let hasData = log.last.index > .zero
+        // A version that noted no epochs knew no replicas: it was the slot's only node.
+        let isFirstVersions = isSole && log.last.index > .zero
         return RecoveredSlot(
             disk: ReplicaSlot.Disk(
                 log: log, appliedIndex: replay.applied.index, commitIndex: replay.applied.index,
-                knownEpoch: knownEpoch ?? (hasData ? log.last.epoch : nil)),
+                knownEpoch: knownEpoch ?? (isFirstVersions ? log.last.epoch : nil)),
             applied: replay.applied, pending: try pending(slot, after: replay.applied.index), ring: replay.ring)
     }
 

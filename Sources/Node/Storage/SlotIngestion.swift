@@ -67,7 +67,8 @@ public final class SlotIngestion: Sendable {
     func install(parts: Int, reached: (Step) -> Void) throws -> StateStore.Applied {
         let files = try reception.withLock { try $0.finish(parts: parts) }
         let slot = head.slot
-        writer.writeAndWait([.clear(slot, generation: .next()), .mark(slot, .ingesting)])
+        // An epoch of zero: from here on this disk may not stand for the slot until it is told that it may.
+        writer.writeAndWait([.clear(slot, generation: .next()), .know(slot, .zero), .mark(slot, .ingesting)])
         reached(.marked)
         try store.state.clear(slot)
         reached(.cleared)

@@ -25,14 +25,14 @@ final class ReplicationHub {
     private var ticks: RepeatedTask?
 
     init(
-        loop: any EventLoop, node: NodeID, limits: ReplicationLimits, client: (any CallClient)?, logger: Logger,
+        loop: any EventLoop, node: NodeID, life: UInt64, limits: ReplicationLimits, client: (any CallClient)?, logger: Logger,
         opened: @escaping (NodeID, any TransportStream) -> Void, post: @escaping (PeerNews) -> Void
     ) {
         self.node = node
         self.logger = logger
         self.post = post
         connections = client.map { PeerConnections(loop: loop, client: $0, logger: logger, opened: opened) }
-        liveness = PeerLiveness(node: node, life: .random(in: 1 ... .max), limits: limits, now: .now())
+        liveness = PeerLiveness(node: node, life: life, limits: limits, now: .now())
         let bound = NIOLoopBound(self, eventLoop: loop)
         ticks = loop.scheduleRepeatedTask(initialDelay: .zero, delay: ReplicationHub.tick) { _ in bound.value.look() }
     }

@@ -9,17 +9,17 @@ struct ReplicationPost: Sendable {
     private let loop: any EventLoop
     private let hub: NIOLoopBound<ReplicationHub>
     private let swapper: RowSwapper
-    /// Tells executors of campaigns that are not allowed now.
-    private let refused: @Sendable ([Slot]) -> Void
+    /// Tells executors which campaigns are allowed, and which are not now.
+    private let judged: @Sendable (_ allowed: [RowSwap], _ refused: [RowSwap]) -> Void
 
     init(
         _ hub: NIOLoopBound<ReplicationHub>, on loop: any EventLoop, swapper: RowSwapper,
-        refused: @escaping @Sendable ([Slot]) -> Void
+        judged: @escaping @Sendable (_ allowed: [RowSwap], _ refused: [RowSwap]) -> Void
     ) {
         self.hub = hub
         self.loop = loop
         self.swapper = swapper
-        self.refused = refused
+        self.judged = judged
     }
 
     func rowsChanged(_ rows: [ShardMapRow]) { loop.execute { [hub] in hub.value.rowsChanged(rows) } }
@@ -38,10 +38,9 @@ struct ReplicationPost: Sendable {
     }
 
     func campaign(_ campaigns: [RowSwap]) {
-        loop.execute { [self] in
+        loop.execute { [hub, judged] in
             let (allowed, refused) = hub.value.allowed(campaigns)
-            if !allowed.isEmpty { swap(allowed) }
-            if !refused.isEmpty { self.refused(refused.map(\.new.slot)) }
+            judged(allowed, refused)
         }
     }
 

@@ -32,6 +32,7 @@ enum SlotMessage: Sendable {
     case append(ReceivedAppend)
     case reply(AppendReply)
     case handOver(Slot, Epoch)
+    case admission(Slot, Epoch, life: UInt64)
 }
 
 /// Takes other guild nodes' replication streams.

@@ -53,7 +53,8 @@ final class SlotReplica {
         self.executor = executor
         self.environment = environment
         core = ReplicaSlot(
-            slot: slot, node: environment.node, disk: recovered.disk, limits: environment.limits.replication)
+            slot: slot, node: environment.node, life: environment.life, disk: recovered.disk,
+            limits: environment.limits.replication)
         core.wantedMinimum = environment.limits.wantedMinimum
         ring = recovered.ring
         appliedMark = recovered.applied.idMark
