@@ -200,7 +200,11 @@ extension ReplicaSlot {
     public mutating func tick(now: BootTime, campaignTime: BootTime) {
         if primary != nil { return tickPrimary(now: now) }
         guard let row, pendingSwap == nil, campaign == nil, canStand else { return considerOwnRow(now: now) }
-        if row.primary == node { return now >= campaignTime ? considerOwnRow(now: now) : considerSoleOwn(now: now) }
+        if row.primary == node {
+            // The other replicas come first: this one may have less to offer, having just started.
+            let turn = campaignTime + limits.campaignStagger * (row.inSync.count + row.eligible.count - 1)
+            return now >= turn ? considerOwnRow(now: now) : considerSoleOwn(now: now)
+        }
         guard now >= campaignTime + limits.campaignStagger * rank(in: row) else { return }
         var new = row
         new.primary = node

@@ -138,6 +138,7 @@ public final class ClusterMember: ClusterView {
     // MARK: ClusterView
 
     public func row(_ slot: Slot) -> ShardMapRow? { view.row(slot) }
+    public func held(_ slot: Slot) -> ShardMapRows.Held? { view.held(slot) }
     public func node(_ id: NodeID) -> NodeRecord? { view.node(id) }
     public var nodes: [NodeRecord] { view.nodes }
     public var rows: [ShardMapRow] { view.rows }

@@ -34,6 +34,7 @@ public actor RowSwapper {
     private static let singleReads = 8
 
     private let coordinator: any Coordinator
+    private let view: any ClusterView
     private let logger: Logger
     /// Told which rows stand now, of those that were to be swapped or read.
     private let settled: @Sendable ([Settled]) -> Void
@@ -50,9 +51,10 @@ public actor RowSwapper {
     private var isStopped = false
 
     public init(
-        coordinator: any Coordinator, logger: Logger, settled: @escaping @Sendable ([Settled]) -> Void
+        coordinator: any Coordinator, view: any ClusterView, logger: Logger, settled: @escaping @Sendable ([Settled]) -> Void
     ) {
         self.coordinator = coordinator
+        self.view = view
         self.logger = logger
         self.settled = settled
     }
@@ -156,14 +158,15 @@ public actor RowSwapper {
     private func carryOut(_ batch: [Change]) async {
         var open = batch
         var backoff = Backoff(initial: .milliseconds(20), maximum: .seconds(1))
-        let unknown = batch.filter { known[$0.new.slot]?.row != $0.expected }
-        if !unknown.isEmpty { _ = await readUntilKnown(unknown.map(\.new.slot)) }
         while !isStopped {
+            for change in open { look(change.new.slot) }
+            let unknown = open.filter { known[$0.new.slot]?.row.epoch ?? .zero < $0.expected.epoch }
+            if !unknown.isEmpty { _ = await readUntilKnown(unknown.map(\.new.slot)) }
             open = decided(open)
             guard !open.isEmpty else { return }
             switch await commit(open) {
             case .done: return
-            case .conflict: _ = await readUntilKnown(open.map(\.new.slot))
+            case .conflict: await awaitChange(of: open)
             case .unknown(let reason):
                 logger.info(
                     "whether rows are changed is not known; trying again",
@@ -171,6 +174,22 @@ public actor RowSwapper {
                 guard await backoff.pause() else { return }
             }
         }
+    }
+
+    /// Takes over what the watch has told of a row, when it is newer.
+    private func look(_ slot: Slot) {
+        guard let held = view.held(slot), held.row.epoch > known[slot]?.row.epoch ?? .zero else { return }
+        known[slot] = held
+    }
+
+    /// At least one of the rows has changed: the watch tells which sooner than a reading of all, as a rule.
+    private func awaitChange(of changes: [Change]) async {
+        for _ in 0..<10 {
+            for change in changes { look(change.new.slot) }
+            if changes.contains(where: { known[$0.new.slot]?.row != $0.expected }) { return }
+            try? await Task.sleep(for: .milliseconds(5))
+        }
+        _ = await readUntilKnown(changes.map(\.new.slot))
     }
 
     /// Reports the changes whose end is known by the rows as they stand.

@@ -133,7 +133,9 @@ extension SlotExecutor {
 
     /// The other node does not keep up: the connection is given up, and what it lacks is sent again on the next one.
     private func shed(_ id: NodeID, _ stream: any TransportStream) {
-        environment.logger.warning("a guild node does not keep up; its stream is closed", metadata: ["peer": "\(id)"])
+        environment.logger.info(
+            "a stream to a guild node takes no more: it is closed, or the node does not keep up",
+            metadata: ["peer": "\(id)"])
         environment.metrics.streamsShed.increment()
         streams[id] = nil
         stream.close("the stream's queue is full")

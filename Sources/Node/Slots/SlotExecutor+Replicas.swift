@@ -28,6 +28,8 @@ extension SlotExecutor {
     func settled(_ all: [RowSwapper.Settled]) {
         guard !isClosed else { return }
         let now = BootTime.now()
+        let won = all.count { $0.row.primary == environment.node && $0.change?.expected.primary != environment.node }
+        if won > 0 { environment.logger.info("slots are won", metadata: ["slots": "\(won)"]) }
         for settled in all {
             let row = settled.row
             claimsChanged = true

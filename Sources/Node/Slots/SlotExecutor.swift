@@ -42,6 +42,8 @@ final class SlotExecutor {
     var campaigns: [RowSwap] = []
     var isFlushScheduled = false
     var claimsChanged = false
+    /// Slots that have begun to serve and are not logged.
+    private var begun = 0
 
     /// What the log writer calls; made at first use, and let go of at the end.
     private var relay: DurabilityRelay?
@@ -77,7 +79,18 @@ final class SlotExecutor {
 
     // MARK: Slots
 
-    func slotServes(_ runtime: SlotRuntime) { served(runtime.slot, true) }
+    func slotServes(_ runtime: SlotRuntime) {
+        served(runtime.slot, true)
+        begun += 1
+        guard begun == 1 else { return }
+        // One line for all that begin together.
+        schedule(in: .milliseconds(500)) { [weak self] in
+            guard let self else { return }
+            environment.logger.info("slots are served", metadata: ["count": "\(begun)"])
+            begun = 0
+        }
+    }
+
     func slotServesNoMore(_ slot: Slot) { served(slot, false) }
 
     /// New commands are refused from now on, and no further step of work begins; what is under way goes on.

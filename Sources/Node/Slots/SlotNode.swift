@@ -151,7 +151,9 @@ public final class SlotNode: Sendable {
                     opened: { id, stream in for host in hosts { host.execute { $0.connected(id, stream) } } },
                     post: { news in for host in hosts { host.execute { $0.peersChanged(news) } } }), eventLoop: loop)
         }.get()
-        let swapper = RowSwapper(coordinator: configuration.coordinator, logger: configuration.logger) { settled in
+        let swapper = RowSwapper(
+            coordinator: configuration.coordinator, view: configuration.view, logger: configuration.logger
+        ) { settled in
             loop.execute { hub.value.rowsChanged(settled.map(\.row)) }
             for (number, settled) in Dictionary(grouping: settled, by: { byHost($0.row.slot) }) {
                 hosts[number].execute { $0.settled(settled) }

@@ -123,6 +123,11 @@ final class ReplicationHub {
                 refused.append(campaign)
             }
         }
+        if !allowed.isEmpty {
+            logger.info(
+                "campaigning for slots",
+                metadata: ["slots": "\(allowed.count)", "first": "\(allowed[0].new.slot)", "refused": "\(refused.count)"])
+        }
         return (allowed, refused)
     }
 }
