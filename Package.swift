@@ -59,6 +59,16 @@ let package = Package(
             "Routing", "Cluster",
             ["Identity", "Wire", "Placement", "Coordination", "Transport", nioCore, logging, tracing]),
         library("Replication", "Cluster", ["Identity", "Placement", "Wire", nioCore]),
+        .systemLibrary(
+            name: "CZlib", path: "Sources/Cluster/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        library(
+            "ObjectStore", "Cluster",
+            [
+                nioCore, nioPosix, crypto, .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ]),
+        library("Backup", "Cluster", ["CZlib", "Identity", "Wire", "Replication", "ObjectStore", nioCore]),
         library(
             "Operations", "Cluster",
             [
@@ -73,8 +83,6 @@ let package = Package(
             name: "CRocksDB", path: "Sources/Node/CRocksDB", pkgConfig: nil, providers: [.apt(["librocksdb-dev"])]),
         .systemLibrary(
             name: "CLibUV", path: "Sources/Node/CLibUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
-        .systemLibrary(
-            name: "CZlib", path: "Sources/Node/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         library("Storage", "Node", ["CRocksDB", "Domain", "Identity", "Wire", "Replication", nioCore, logging]),
         library("Domain", "Node", ["Identity", "Wire", nioCore]),
         library("DomainTesting", "Node", ["Domain", "Identity", "Wire", nioCore]),
@@ -155,6 +163,10 @@ let package = Package(
             "Routing",
             ["Routing", "Transport", "Coordination", "Placement", "Identity", "Wire", nioCore, nioPosix, logging]),
         tests("Replication", ["Replication", "Identity", "Placement", "Wire", nioCore]),
+        tests(
+            "ObjectStore",
+            ["ObjectStore", nioCore, nioPosix, .product(name: "NIOHTTP1", package: "swift-nio")]),
+        tests("Backup", ["Backup", "ObjectStore", "Replication", "Identity", "Wire", nioCore]),
         tests("Operations", ["Operations", "Identity", logging, metrics, tracing, nioCore, nioPosix]),
         tests("Storage", ["Storage", "Domain", "Replication", "Identity", "Wire", nioCore]),
         tests("Domain", ["Domain", "DomainTesting", "Identity", "Wire", nioCore]),

@@ -112,6 +112,28 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: folder.path + "/state.repair"))
     }
 
+    /// Deleting has to read the broken block, so it may stop the writes as well; the next start is done with it.
+    @Test func aCorruptReplicaCanBeDeletedWithOneRestartAtMost() throws {
+        do {
+            let fixture = try StoreFixture(folder.path)
+            try? fixture.store.delete(Self.slot, writer: fixture.writer)
+            _ = try? put(fixture, Self.others[0], rows: 300, index: 8)
+            _ = try? fixture.store.state.flush()
+        }
+        let fixture = try StoreFixture(folder.path)
+        if try fixture.store.log.markers() == [Self.slot: .corrupt] {
+            try fixture.store.delete(Self.slot, writer: fixture.writer)
+        }
+        #expect(try fixture.store.log.markers() == [:])
+        #expect(try fixture.sums(Self.slot).values.allSatisfy { $0.rows == 0 })
+        #expect(try fixture.store.state.applied(Self.slot) == .nothing)
+        for other in Self.others { #expect(try fixture.sums(other)[.message]?.rows == 300) }
+        for index in UInt64(300)...306 {
+            for slot in Self.others { try put(fixture, slot, rows: 300, index: index) }
+            try fixture.store.state.flush()
+        }
+    }
+
     @Test func anOldNoteOfAFileThatIsGoneDoesNothing() throws {
         let state = folder.path + "/state"
         DamageNote(besides: state).remember(

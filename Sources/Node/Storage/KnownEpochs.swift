@@ -16,7 +16,8 @@ public struct KnownEpochs: Sendable {
         /// A later epoch is known: whoever speaks with this one is to be refused.
         case older(than: Epoch)
         case known
-        /// It is the highest now; the change is to be queued before anything that relies on it.
+        /// It is the highest now; the change is to be queued before anything that relies on it, unless the disk is
+        /// blank: one that has never held the slot as a member must not say so by its epoch.
         case raised(LogChange)
     }
 

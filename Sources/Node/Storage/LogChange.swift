@@ -10,7 +10,7 @@ public enum LogChange: Sendable {
     /// Forgets the slot's entries from an index on: they are not those of its primary. What is queued before it is cut
     /// off, what is queued after it stays. The appends after it carry its generation.
     case truncate(Slot, from: LogIndex, generation: LogGeneration)
-    /// Forgets all entries of the slot.
+    /// Forgets all entries of the slot and its highest epoch: a disk without the slot's data may not stand as a member.
     case clear(Slot, generation: LogGeneration)
     /// Remembers the highest epoch that was seen in the slot's row; see ``KnownEpochs``.
     case know(Slot, Epoch)

@@ -6,17 +6,24 @@ import Replication
 
 /// What is done to a slot as a whole.
 extension StateStore {
-    /// Deletes all rows of the slot, its applied index among them, and brings that to disk. Blocks.
+    /// Deletes all rows of the slot, its applied index among them, brings that to disk, and frees their space. Blocks.
     func clear(_ slot: Slot) throws(StorageFailure) {
+        var families: [Family] = []
+        for family in Family.allCases where try !database.isEmpty(handle(family), slot) { families.append(family) }
+        // Without a tombstone in their way, the files of a snapshot go straight to the lowest level.
+        guard !families.isEmpty else { return try flush() }
         let batch = makeBatch()
         batch.clear(slot)
         try write(batch)
         let cleared = rocksdb_get_latest_sequence_number(database.handle)
         try flush()
-        // Files that hold nothing else go at once; the rest when the background compaction comes to them. Not while
-        // somebody may read older rows: a file that is dropped is gone for snapshots too.
-        guard try database.oldestSnapshot() ?? cleared >= cleared else { return }
-        for family in Family.allCases { try database.dropFiles(handle(family), slot) }
+        // Files that hold nothing else go at once, but not while somebody may read older rows: a file that is dropped is
+        // gone for snapshots too. What is left is in the upper level, or shares files with other slots.
+        let isUnread = try database.oldestSnapshot() ?? cleared >= cleared
+        for family in families {
+            if isUnread { try database.dropFiles(handle(family), slot) }
+            database.compact(handle(family), slot)
+        }
     }
 
     /// Takes SST files into a family. They must hold keys that the family has no rows of.
@@ -77,6 +84,35 @@ extension RocksDB {
             rocksdb_property_int(handle, "rocksdb.oldest-snapshot-sequence", &oldest) == 0
         else { throw .rocksDB("it does not tell its open snapshots") }
         return count == 0 ? nil : oldest
+    }
+
+    /// Whether the family has no rows of the slot. A block that cannot be read counts as one.
+    func isEmpty(_ family: OpaquePointer, _ slot: Slot) throws(StorageFailure) -> Bool {
+        var isEmpty = true
+        do {
+            try scan(family, slot: slot, from: [], upTo: nil, reverse: false, snapshot: nil) { _, _ in
+                isEmpty = false
+                return false
+            }
+        } catch StorageFailure.corruptReplica {
+            return false
+        } catch {
+            throw error as? StorageFailure ?? .rocksDB("\(error)")
+        }
+        return isEmpty
+    }
+
+    /// Puts the slot's files together, beside other compactions: what was deleted is gone after that. Blocks.
+    func compact(_ family: OpaquePointer, _ slot: Slot) {
+        let options = rocksdb_compactoptions_create()
+        defer { rocksdb_compactoptions_destroy(options) }
+        rocksdb_compactoptions_set_exclusive_manual_compaction(options, 0)
+        RowKey.start(of: slot).withBytes { start in
+            RowKey.end(of: slot).withBytes { end in
+                rocksdb_compact_range_cf_opt(
+                    handle, family, options, start.baseAddress, start.count, end.baseAddress, end.count)
+            }
+        }
     }
 
     /// Removes the files of a family that hold rows of this slot alone.
