@@ -146,7 +146,9 @@ let package = Package(
         // Durable commands a second of the slots' runtime alone: `swift build -c release --product slot-writes`.
         .executableTarget(
             name: "slot-writes",
-            dependencies: ["Slots", "Domain", "Routing", "Placement", "Identity", "Wire", logging, nioCore],
+            dependencies: [
+                "Slots", "Coordination", "Domain", "Routing", "Placement", "Identity", "Wire", logging, nioCore,
+            ],
             path: "Benchmarks/slot-writes", swiftSettings: strict),
 
         // What Autobahn's fuzzing client talks to: the gateway's WebSocket core as an echo server.

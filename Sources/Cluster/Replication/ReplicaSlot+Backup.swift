@@ -205,7 +205,8 @@ extension ReplicaSlot {
             let turn = campaignTime + limits.campaignStagger * (row.inSync.count + row.eligible.count - 1)
             return now >= turn ? considerOwnRow(now: now) : considerSoleOwn(now: now)
         }
-        guard now >= campaignTime + limits.campaignStagger * rank(in: row) else { return }
+        let begin = max(campaignTime, primarySince + limits.silence)
+        guard now >= begin + limits.campaignStagger * rank(in: row) else { return }
         var new = row
         new.primary = node
         new.epoch = max(row.epoch, epoch).next

@@ -14,6 +14,7 @@ extension ReplicaSlot {
     /// A row of the slot, from the coordinator's watch or from a swap. Rows may come late, twice and in any order.
     public mutating func rowChanged(_ new: ShardMapRow, now: BootTime) {
         guard new.epoch > row?.epoch ?? .zero else { return }
+        if let row, row.primary != new.primary { primarySince = now }
         row = new
         campaign = nil
         // Whatever the row is now, it is not what the swap expected: it has been done, or never will be.

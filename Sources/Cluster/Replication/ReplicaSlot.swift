@@ -69,6 +69,9 @@ public struct ReplicaSlot: Sendable {
 
     /// A swap of the row whose outcome is not known. One at a time.
     public internal(set) var pendingSwap: RowSwap?
+    /// When the row was seen to name another primary than before: until it has had time to ask for this node's promise,
+    /// the lack of one says nothing.
+    var primarySince = BootTime.distantPast
     /// A swap that is sent once this node's promises allow it.
     var campaign: RowSwap?
     /// The epoch that the disk knows, and the one that it has been told of.
