@@ -186,7 +186,7 @@ let package = Package(
                 "Gateway", "CZlib", "Coordination", "Domain", "Identity", "Operations", "Placement", "Routing",
                 "Transport",
                 "Wire", logging, nioCore, nioPosix,
-            ]),
+            ], exclude: ["Vectors"]),
         tests(
             "Edge",
             [

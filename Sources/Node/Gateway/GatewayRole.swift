@@ -141,9 +141,11 @@ public final class GatewayRole: NodeRole {
         return LoopContext(
             node: services.node, settings: settings, tokenSecret: services.tokenSecret,
             logger: services.logger, metrics: metrics,
+            pace: IdentifyPace(interval: settings.identifyInterval),
             authenticate: { token, loop, connection in
                 Task {
-                    let request = AuthenticateRequest(userID: token.userID, tokenID: token.tokenID)
+                    let request = AuthenticateRequest(
+                        userID: token.userID, tokenID: token.tokenID, beginsSession: true)
                     let body = try? await services.slots.call(
                         token.userID.slot, kind: .authenticate, body: request.encoded(), requestID: nil,
                         deadline: .now() + GatewayRole.authenticationDeadline)
