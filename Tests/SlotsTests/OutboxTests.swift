@@ -43,7 +43,8 @@ import Wire
         _ = try await before.text("send", ["slot": "300"], body: "20")
         await before.close()
         let after = try await TestNode(
-            folder.path, start: 2, slots: [TestNode.slot, Self.other], limits: Self.limits())
+            folder.path, start: 2, slots: [TestNode.slot, Self.other], limits: Self.limits(),
+            new: [Self.other])
         #expect(try await after.reaches("effects", 20, slot: Self.other))
         // Numbers go on where they were: a new effect is not taken for an old one.
         _ = try await after.text("send", ["slot": "300"], body: "1")

@@ -75,7 +75,7 @@ struct TestNode: Sendable {
     init(
         _ folder: String, start: UInt64 = 1, slots: [Slot] = [slot], limits: SlotLimits = SlotLimits(),
         eventLoops: (any EventLoopGroup)? = nil, logger: Logger = TestNode.quiet,
-        waits: Bool = true
+        waits: Bool = true, new: Set<Slot> = []
     ) async throws {
         let coordination = try TemporaryFolder()
         let coordinator = try EmbeddedCoordinator(directory: coordination.path)
@@ -92,7 +92,7 @@ struct TestNode: Sendable {
         caller.node.withLock { [node] in $0 = node }
         let rows = slots.map {
             ShardMapRow(
-                slot: $0, epoch: Epoch(rawValue: (start - 1) * 1000 + 1), primary: TestNode.id, inSync: [TestNode.id])
+                slot: $0, epoch: Epoch(rawValue: new.contains($0) ? 1 : (start - 1) * 1000 + 1), primary: TestNode.id, inSync: [TestNode.id])
         }
         view.held.withLock { for row in rows { $0[row.slot] = row } }
         for row in rows {
