@@ -14,7 +14,7 @@ extension ReplicaSlot {
     /// A row of the slot, from the coordinator's watch or from a swap. Rows may come late, twice and in any order.
     public mutating func rowChanged(_ new: ShardMapRow, now: BootTime) {
         guard new.epoch > row?.epoch ?? .zero else { return }
-        if let row, row.primary != new.primary { primarySince = now }
+        if new.primary != row?.primary { primarySince = now }
         row = new
         campaign = nil
         // Whatever the row is now, it is not what the swap expected: it has been done, or never will be.
@@ -156,7 +156,6 @@ extension ReplicaSlot {
         new.inSync.append(id)
         new.learners.removeAll { $0 == id }
         new.eligible.removeAll { $0 == id }
-        if new.inSync.count >= wantedMinimum { new.minimum = max(new.minimum, wantedMinimum) }
         if new.inSync.count >= new.minimum {
             new.learners += new.eligible
             new.eligible = []
@@ -167,7 +166,8 @@ extension ReplicaSlot {
     private func hasCaughtUp(_ follower: Follower) -> Bool {
         follower.isStreaming && follower.life != nil
             && follower.acknowledged.rawValue + limits.promotionLag >= log.last.index.rawValue
-            && follower.acknowledged >= commitIndex
+            // Until this epoch's first entry is committed, all before it may be.
+            && follower.acknowledged >= max(commitIndex, opening)
     }
 
     /// Tells learners that hold all that is committed that they do. A learner that has noted it may become a member;
