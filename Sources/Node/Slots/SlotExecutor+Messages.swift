@@ -53,7 +53,8 @@ extension SlotExecutor {
             // So that the primary goes on without this replica.
             if case .broken = absences[slot] {
                 let reply = AppendReply(
-                    slot: slot, epoch: received.append.epoch, result: .blank, life: environment.life, isBlank: true)
+                    slot: slot, epoch: received.append.epoch, result: .blank, life: environment.life, isBlank: true,
+                    commitIndex: .zero)
                 send(.appendReply(reply), to: sender)
                 scheduleFlush()
             }
