@@ -34,6 +34,8 @@ public struct CallMethod: RawRepresentable, Hashable, Sendable, CustomStringConv
     public static let replication = CallMethod(rawValue: 7)
     /// A stream on which a slot's primary sends a snapshot of it to a learner, on the bulk lane.
     public static let snapshot = CallMethod(rawValue: 8)
+    /// ``BackupCall`` → ``BackupReply``, on the bulk lane.
+    public static let backup = CallMethod(rawValue: 26)
     /// A draining gateway gives a session to a peer, on the request lane.
     public static let pushSession = CallMethod(rawValue: 20)
     /// A stream on which a gateway journals its sessions to its buddy, on the event lane.

@@ -174,6 +174,11 @@ public final class SlotNode: Sendable {
 
     // MARK: The cluster
 
+    /// Reads the store off the executors; `body` may block for the time of a few megabytes.
+    func read<Value: Sendable>(_ body: @escaping @Sendable (Store) throws -> Value) async throws -> Value {
+        try await maintenance.runIfActive { [store = environment.store] in try body(store) }
+    }
+
     /// Rows of the shard map, as they change: the node takes its part in those that name it, and leaves the others.
     public func rowsChanged(_ rows: [ShardMapRow]) {
         post.rowsChanged(rows)
