@@ -31,6 +31,7 @@ public final class GuildRole: NodeRole {
     public let acceptors: [CallMethod: any StreamAcceptor]
     private let folder: String
     private let registry: ServiceRegistry
+    private let limits: SlotLimits
     private let backups: BackupService
     private let box = Box()
 
@@ -45,7 +46,11 @@ public final class GuildRole: NodeRole {
                 profile: UserService.profile))
     }
 
-    init(folder: String, objectCredentials: AWSCredentialsSource = .environment, registry: ServiceRegistry) {
+    init(
+        folder: String, objectCredentials: AWSCredentialsSource = .environment, registry: ServiceRegistry,
+        limits: SlotLimits = SlotLimits()
+    ) {
+        self.limits = limits
         self.folder = folder
         self.registry = registry
         let box = box
@@ -53,8 +58,14 @@ public final class GuildRole: NodeRole {
         backups = BackupService(
             node: node, services: { box.state.withLock { $0.services } }, credentials: objectCredentials)
         handlers = [.slot: SlotCallHandler(node: node), .status: StatusHandler(node: node), .backup: backups]
-        acceptors = [.events: EventStreams(node: node), .replication: ReplicationStreams(node: node)]
+        acceptors = [
+            .events: EventStreams(node: node), .replication: ReplicationStreams(node: node),
+            .snapshot: SnapshotStreams(node: node),
+        ]
     }
+
+    /// While the role runs.
+    var slotNode: SlotNode? { box.state.withLock { $0.node } }
 
     /// - Throws: ``StorageFailure`` when the folder cannot be this node's store.
     public func start(_ services: NodeServices, record: inout NodeRecord) async throws {
@@ -64,6 +75,7 @@ public final class GuildRole: NodeRole {
             view: services.view, caller: services.slots, logger: services.logger)
         configuration.client = services.client
         configuration.eventLoops = services.eventLoops
+        configuration.limits = limits
         let node = try await SlotNode.open(configuration)
         record.store = "\(node.store)"
         box.state.withLock {

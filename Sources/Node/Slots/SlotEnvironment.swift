@@ -2,6 +2,7 @@ import Identity
 import Logging
 import Routing
 import Storage
+import Transport
 
 /// What all slots of a node share.
 struct SlotEnvironment: Sendable {
@@ -19,6 +20,8 @@ struct SlotEnvironment: Sendable {
     /// For the log and the state as a whole: loading, clearing, catching up.
     var disks: BoundedPool
     var caller: any SlotCaller
+    /// Reaches the other guild nodes; absent where there are none.
+    var client: (any CallClient)?
     var metrics: SlotMetrics
     var logger: Logger
     /// Ends the process when the state cannot be written.

@@ -60,7 +60,7 @@ extension SlotExecutor {
     }
 
     /// Brings a slot that has no replica here to where its row wants it.
-    private func arrange(_ slot: Slot) {
+    func arrange(_ slot: Slot) {
         guard let row = rows[slot] else { return }
         let isNamed = row.holders.contains(environment.node)
         switch absences[slot] {
@@ -153,7 +153,7 @@ extension SlotExecutor {
         arrange(slot)
     }
 
-    private func remove(_ replica: SlotReplica) {
+    func remove(_ replica: SlotReplica) {
         retire(replica, "the replica is gone")
         replicas[replica.slot] = nil
         claimsChanged = true

@@ -1,3 +1,4 @@
+import DequeModule
 import Domain
 import Identity
 import Logging
@@ -32,6 +33,8 @@ final class SlotExecutor {
     var peers: PeerNews?
     var streams: [NodeID: any TransportStream] = [:]
     var catchUps: [NodeID: CatchUp] = [:]
+    var snapshotsToSend: Deque<(slot: Slot, to: NodeID)> = []
+    var isSendingSnapshot = false
 
     // What the turn has made so far.
     var changes: [LogChange] = []
@@ -190,7 +193,7 @@ final class SlotExecutor {
         applyCommitted()
     }
 
-    private func handOver() {
+    func handOver() {
         guard !changes.isEmpty else { return }
         let batch = changes
         changes = []

@@ -45,6 +45,11 @@ actor SlotHost {
         loop.execute { [bound] in body(bound.value) }
     }
 
+    func takesSnapshot(_ offer: SnapshotOffer, from id: NodeID) -> Bool { bound.value.takesSnapshot(offer, from: id) }
+    func beginInstalling(_ offer: SnapshotOffer, from id: NodeID) -> Bool {
+        bound.value.beginInstalling(offer, from: id)
+    }
+    func endInstalling(_ slot: Slot) { bound.value.endInstalling(slot) }
     func drain() { bound.value.drain() }
     func isIdle() -> Bool { bound.value.isIdle }
     func closeAll() { bound.value.closeAll() }

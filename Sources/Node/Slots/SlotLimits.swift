@@ -66,6 +66,14 @@ public struct SlotLimits: Sendable {
     public var catchUpPatience: Duration = .seconds(2)
     /// How often replicas look at the time.
     public var replicationTick: Duration = .milliseconds(100)
+    /// One snapshot on its way: bytes in one message, bytes that are not acknowledged, bytes a second, and how long
+    /// there may be no progress, its turn at the learner included.
+    public var snapshotPiece = 256 << 10
+    public var snapshotWindow = 8 << 20
+    public var snapshotBytesPerSecond = 64 << 20
+    public var snapshotPatience: Duration = .seconds(60)
+    /// Snapshots that wait for their turn at a learner.
+    public var waitingSnapshots = 64
     /// Threads that read logs for followers, load and clear slots; and what waits for them.
     public var diskThreads = 3
     public var queuedDiskWork = 8192

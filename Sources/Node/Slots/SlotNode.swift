@@ -59,7 +59,7 @@ public final class SlotNode: Sendable {
         }
     }
 
-    private let environment: SlotEnvironment
+    let environment: SlotEnvironment
     private let hosts: [SlotHost]
     /// The slots' own event loops.
     private let group: MultiThreadedEventLoopGroup?
@@ -71,6 +71,7 @@ public final class SlotNode: Sendable {
     /// The hub's own thread.
     private let hubGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let post: ReplicationPost
+    let snapshotTurns: Turns
 
     public var store: StoreID { environment.store.identity.store }
 
@@ -112,7 +113,7 @@ public final class SlotNode: Sendable {
             services: configuration.services, clock: configuration.clock, tokenSecret: configuration.tokenSecret,
             limits: limits, readers: BoundedPool(threads: limits.readerThreads, limit: limits.queuedReads),
             computers: BoundedPool(threads: limits.computeThreads, limit: limits.queuedComputations),
-            disks: BoundedPool(threads: limits.diskThreads, limit: limits.queuedDiskWork), caller: configuration.caller, metrics: metrics, logger: configuration.logger, fail: configuration.fail)
+            disks: BoundedPool(threads: limits.diskThreads, limit: limits.queuedDiskWork), caller: configuration.caller, client: configuration.client, metrics: metrics, logger: configuration.logger, fail: configuration.fail)
         let own =
             configuration.eventLoops == nil
             ? MultiThreadedEventLoopGroup(numberOfThreads: max(1, configuration.executors)) : nil
@@ -127,6 +128,7 @@ public final class SlotNode: Sendable {
                     served: { $1 ? serving.served($0) : serving.closed($0) }))
         }
         self.hosts = hosts
+        snapshotTurns = Turns(limit: limits.waitingSnapshots)
         post = try await SlotNode.makePost(configuration, life, hosts, on: hubGroup.next())
         let (epochs, markers) = try await maintenance.runIfActive {
             (try store.log.knownEpochs(), try store.log.markers())
@@ -170,7 +172,7 @@ public final class SlotNode: Sendable {
         }
     }
 
-    private func host(_ slot: Slot) -> SlotHost { hosts[Int(slot.rawValue) % hosts.count] }
+    func host(_ slot: Slot) -> SlotHost { hosts[Int(slot.rawValue) % hosts.count] }
 
     // MARK: The cluster
 
@@ -209,6 +211,9 @@ public final class SlotNode: Sendable {
         }
         for (number, messages) in byHost { hosts[number].execute { $0.received(messages, from: id) } }
     }
+
+    /// Takes snapshots of slots from their primaries.
+    public var snapshotStreams: any StreamAcceptor { SnapshotStreams { self } }
 
     /// Whether the slot serves here, as far as this node knows.
     public func serves(_ slot: Slot) -> Bool { serving.serves(slot) }
