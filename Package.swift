@@ -58,6 +58,9 @@ let package = Package(
         library(
             "Routing", "Cluster",
             ["Identity", "Wire", "Placement", "Coordination", "Transport", nioCore, logging, tracing]),
+        library(
+            "Control", "Cluster",
+            ["Identity", "Wire", "Placement", "Coordination", "Transport", "Routing", nioCore, logging]),
         library("Replication", "Cluster", ["Identity", "Placement", "Wire", nioCore]),
         .systemLibrary(
             name: "CZlib", path: "Sources/Cluster/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -120,14 +123,15 @@ let package = Package(
         library(
             "Edge", "Router",
             [
-                "Identity", "Wire", "Placement", "Coordination", "Transport", "Routing", "Operations",
+                "Identity", "Wire", "Placement", "Coordination", "Control", "Transport", "Routing", "Operations",
                 nioCore, nioPosix, logging, metrics, tracing, crypto,
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         .executableTarget(
             name: "guildhall-router",
             dependencies: [
-                "Edge", "Routing", "Transport", "Coordination", "Operations", "Placement", "Identity", "Wire",
+                "Control", "Edge", "Routing", "Transport", "Coordination", "Operations", "Placement", "Identity",
+                "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), logging, nioCore, nioPosix,
             ],
             path: "Sources/Router/guildhall-router", swiftSettings: strict),
@@ -162,6 +166,9 @@ let package = Package(
         tests(
             "Routing",
             ["Routing", "Transport", "Coordination", "Placement", "Identity", "Wire", nioCore, nioPosix, logging]),
+        tests(
+            "Control",
+            ["Control", "Routing", "Coordination", "Placement", "Identity", "Transport", "Wire", nioCore, logging]),
         tests("Replication", ["Replication", "Identity", "Placement", "Wire", nioCore]),
         tests(
             "ObjectStore",
