@@ -20,7 +20,7 @@ enum Quantity {
 
     /// `10M`, `1.5G`, `300k` or a number of bytes.
     static func parseBytes(_ text: String) -> Int? {
-        let factors: [Character: Double] = ["k": 1024, "m": 1 << 20, "g": 1 << 30]
+        let factors: [Character: Double] = ["k": 1024, "m": 1_048_576, "g": 1_073_741_824]
         var digits = text.lowercased()
         if digits.hasSuffix("b") { digits.removeLast() }
         let factor = digits.last.flatMap { factors[$0] }
