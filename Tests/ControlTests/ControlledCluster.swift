@@ -100,7 +100,7 @@ struct ControlledCluster {
     }
 
     /// What a slot's primary does next by ISSUE 4's rules for targets.
-    private static func next(_ row: ShardMapRow, _ registered: Set<NodeID>) -> ShardMapRow? {
+    static func next(_ row: ShardMapRow, _ registered: Set<NodeID>) -> ShardMapRow? {
         guard !row.target.isEmpty, registered.contains(row.primary) else { return nil }
         var new = row
         new.epoch = row.epoch.next

@@ -40,6 +40,9 @@ install_build_packages() {
         ca-certificates git libssl-dev libopus-dev librocksdb-dev libsrtp2-dev libuv1-dev pkg-config util-linux zlib1g-dev
 }
 
+# What the fault tests break hosts with.
+install_fault_packages() { install_packages faketime iproute2 nftables openssl util-linux; }
+
 # Finds `swift`, also where only swift.org's archive was unpacked to /opt/swift or /usr/local/swift.
 find_swift() {
     local folder
