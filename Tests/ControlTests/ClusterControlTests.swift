@@ -59,7 +59,6 @@ struct ClusterControlTests {
         try await live.control.drain(leaver)
         try await until { live.copies(leaver) == 0 }
         #expect(live.router.rows.allSatisfy { $0.inSync.count == 3 })
-        await #expect(throws: ControlFailure.self) { try await live.control.drain(node("guild-1")) }
         try await live.lose(leaver)
         try await until { live.router.rows.allSatisfy { $0.target.isEmpty } }
         // Nothing of it is left: it is unknown now, but still marked.
@@ -69,6 +68,13 @@ struct ClusterControlTests {
         await #expect(throws: ControlFailure.self) { try await live.control.undrain(leaver) }
         leading.cancel()
         await leading.value
+    }
+
+    @Test("a node that the others' minimum needs is not drained")
+    func neededNode() async throws {
+        let live = try await LiveControl(nodes("guild-1", "guild-2"), factor: 2, minimum: 2)
+        let failure = await #expect(throws: ControlFailure.self) { try await live.control.drain(node("guild-2")) }
+        #expect("\(try #require(failure))".contains("add a node first"))
     }
 
     @Test("a node that holds the only complete copy is not removed")
