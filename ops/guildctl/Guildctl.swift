@@ -17,6 +17,7 @@ struct Guildctl: AsyncParsableCommand {
         version: ProgramVersion.text,
         subcommands: [
             ClusterCommand.self, NodeCommand.self, ShardCommand.self, RebalanceCommand.self, TopCommand.self,
-            UpgradeCommand.self, GuildCommand.self, UserCommand.self, BotCommand.self,
+            UpgradeCommand.self, GuildCommand.self, UserCommand.self, BotCommand.self, BackupCommand.self,
+            RestoreCommand.self,
         ])
 }

@@ -17,7 +17,7 @@ struct NodeDrain: AsyncParsableCommand {
             try confirmation.ask("Move everything off \(node)?")
             try await client.drain(node)
             let total = try await NodeDrain.held(by: node, client)
-            var (left, bar, failures) = (total, ProgressBar(), 0)
+            var (left, bar, failures) = (total, ProgressLine(), 0)
             while !detach, left > 0 {
                 if !connection.json { bar.show(1 - Double(left) / Double(total), "\(left) slots left on \(node)") }
                 try await Task.sleep(for: .milliseconds(500))

@@ -90,7 +90,7 @@ struct RebalanceCommand: AsyncParsableCommand {
 
     /// Waits for the end of a rebalance; a router that is away for a while is borne.
     static func follow(_ job: JobAnswer, _ client: AdminClient, isQuiet: Bool) async throws -> JobAnswer {
-        var (job, bar, failures) = (job, ProgressBar(), 0)
+        var (job, bar, failures) = (job, ProgressLine(), 0)
         while !job.isOver {
             if !isQuiet {
                 let done = job.moves - job.left

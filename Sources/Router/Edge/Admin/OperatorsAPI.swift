@@ -3,7 +3,10 @@ import Crypto
 import Foundation
 import Identity
 import Logging
+import NIOCore
 import Routing
+import Transport
+import Wire
 
 /// What the operators' API (docs/admin-api.md) needs beside the view of the cluster.
 public struct OperatorsAPI: Sendable {
@@ -19,6 +22,10 @@ public struct OperatorsAPI: Sendable {
 
     /// What changes the cluster's shape; `nil` where there is no coordinator to change it in.
     public var control: ClusterControl?
+    /// Passes a step of a backup or restore to the primary of its slot.
+    public var backup: @Sendable (BackupCall, NIODeadline) async throws(CallFailure) -> BackupReply = {
+        _, _ throws(CallFailure) in throw .unknownMethod
+    }
 
     /// - Parameter token: the operators' token; `nil` closes the API.
     public init(
