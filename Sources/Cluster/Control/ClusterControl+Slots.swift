@@ -49,6 +49,7 @@ extension ClusterControl {
         guard let row = try await store.read(CoordinatorKey.slot(slot), ShardMapRow.self).value else {
             throw .unknown("the shard map has no row of slot \(slot)")
         }
+        guard row.holders.contains(node) else { throw .conflict("\(node) is not known to hold slot \(slot)") }
         return Recovery(
             row: row, node: node, isComplete: (row.inSync + row.eligible).contains(node),
             gone: row.inSync.filter { $0 != node && !isRegistered($0) },
@@ -64,9 +65,6 @@ extension ClusterControl {
             throw .conflict(
                 "\(plan.alive.map(\.rawValue).joined(separator: ", ")) is running and in sync: nothing needs to be lost"
             )
-        }
-        guard plan.row.holders.contains(node) else {
-            throw .conflict("\(node) is not known to hold slot \(slot)")
         }
         // Before it is done: a loss that nobody can look up would be worse than a line too many.
         await audit(
@@ -139,6 +137,11 @@ extension ClusterControl {
 extension ClusterControl.Overview {
     /// What the cluster bears, in words.
     public var survives: String {
+        belowMinimum.isEmpty && belowFactor == 0
+            ? survivesWhole : "copies are missing; with all of them: \(survivesWhole)"
+    }
+
+    private var survivesWhole: String {
         switch (guildNodes, minimum) {
         case (...1, _): "1 node: its loss stops everything, and the loss of its disk loses everything"
         case (2, 2...): "2 nodes: nothing is lost with either, but the loss of either stops writes"

@@ -109,6 +109,11 @@ struct ShardRecover: AsyncParsableCommand {
     func run() async throws {
         try await connection.run { client in
             let recovery = try await client.recovery(argument.slot, from: from)
+            guard recovery.alive.isEmpty else {
+                Console.note(
+                    "guildctl: \(recovery.alive.joined(separator: ", ")) runs and is in sync: nothing needs to be lost")
+                throw ExitStatus.refused
+            }
             let gone = recovery.gone.isEmpty ? "no other member" : recovery.gone.joined(separator: ", ")
             Console.note("slot \(argument.slot), epoch \(recovery.epoch): gone with their copies: \(gone)")
             Console.note(
