@@ -164,7 +164,11 @@ extension ReplicaSlot {
     }
 
     private func hasCaughtUp(_ follower: Follower) -> Bool {
-        follower.isStreaming && follower.life != nil
+        #if GUILDHALL_MUTATIONS
+            if Mutation.active == .promoteLaggingLearner { return follower.isStreaming && follower.life != nil }
+            let opening = Mutation.active == .trustKnownCommit ? LogIndex.zero : opening
+        #endif
+        return follower.isStreaming && follower.life != nil
             && follower.acknowledged.rawValue + limits.promotionLag >= log.last.index.rawValue
             // Until this epoch's first entry is committed, all before it may be.
             && follower.acknowledged >= max(commitIndex, opening)

@@ -184,6 +184,12 @@ final class Node {
         disk.syncUnsynced()
         for host in hosts {
             guard let host, !host.isIngesting else { continue }
+            #if GUILDHALL_MUTATIONS
+                if Mutation.active == .trimUnflushed {
+                    trim(host, min(host.state.applied.index, host.replica.trimLimit))
+                    if world.random.chance(0.7) { continue }
+                }
+            #endif
             disk.files[host.slot].flushed = host.state
             var through = min(host.state.applied.index, host.replica.trimLimit).rawValue
             through -= min(through, UInt64(world.scenario.keptEntries))

@@ -60,6 +60,12 @@ struct Scenario {
                 faults.append((time + random.span(0, 1_500), Scenario.fault(nodes, slots, &random)))
             }
         }
+        // A primary that stands still comes back while replicas campaign for its slots, and the coordinator is slow.
+        if random.chance(0.6) {
+            let time = random.span(8_000, 50_000)
+            faults.append((time, .pause(node: random.integer(0...nodes - 1), span: random.span(2_900, 4_500))))
+            faults.append((time + random.span(2_600, 3_300), .coordinatorPause(span: random.span(800, 2_500))))
+        }
         faults.sort { $0.time < $1.time }
     }
 
