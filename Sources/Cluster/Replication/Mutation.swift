@@ -22,6 +22,7 @@
         case trustKnownCommit = "trust-known-commit"
         case takeLateSnapshots = "take-late-snapshots"
         case campaignWithoutSilence = "campaign-without-silence"
+        case forgetEpochsAtStart = "forget-epochs-at-start"
         case serveWhileHandingOver = "serve-while-handing-over"
 
         /// Set once, before anything runs.

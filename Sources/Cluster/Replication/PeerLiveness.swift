@@ -213,7 +213,10 @@ public struct PeerLiveness: Sendable {
 
     /// Nothing older than `epoch` is to be promised to others than `holder`: the slot's primary by a row of this epoch,
     /// or this node, which campaigns for it.
-    public mutating func raiseFloor(of slot: Slot, to epoch: Epoch, holder: NodeID) {
+    ///
+    /// A process that starts calls this for each slot on its disk, with ``ReplicaSlot/epoch`` and no holder: it may have
+    /// been primary in that epoch, and must not let an earlier primary serve that has not heard of it.
+    public mutating func raiseFloor(of slot: Slot, to epoch: Epoch, holder: NodeID?) {
         let position = Int(slot.rawValue)
         guard floors[position] < epoch else { return }
         floors[position] = epoch

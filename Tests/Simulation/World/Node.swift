@@ -85,10 +85,14 @@ final class Node {
             world.oracle.applies(entry, of: slot, at: self)
             state.apply(entry)
         }
-        host(
+        let host = host(
             slot, files,
             ReplicaSlot.Disk(
                 log: log, appliedIndex: state.applied.index, commitIndex: commit, knownEpoch: files.knownEpoch), state)
+        #if GUILDHALL_MUTATIONS
+            if Mutation.active == .forgetEpochsAtStart { return }
+        #endif
+        liveness.raiseFloor(of: host.replica.slot, to: host.replica.epoch, holder: nil)
     }
 
     @discardableResult
