@@ -24,6 +24,8 @@ public final class GatewayRole: NodeRole {
     static let handOverTime = TimeAmount.seconds(5)
     /// What is left of a drain's time for clients to close.
     static let closingTime = TimeAmount.seconds(2)
+    /// How long routers may take to hear that a gateway drains.
+    static let routersTime = TimeAmount.milliseconds(200)
     /// The most sessions that are on their way to peers at one time.
     static let maximumLeaving = 64
     /// How often a gateway looks whether an operator drains it.

@@ -157,7 +157,7 @@ final class SessionJournal {
         var tick = JournalTick(loop: loop, number: number)
         tick.groups = groups
         // The bytes belong to the message now; the next tick writes to its own.
-        groups = ByteBuffer()
+        groups = ByteBufferAllocator().buffer(capacity: min(tick.groups.readableBytes, 64 * 1024))
         tick.closed = closed
         closed.removeAll(keepingCapacity: true)
         var bytes = 0
