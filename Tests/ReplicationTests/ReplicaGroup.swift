@@ -34,9 +34,11 @@ struct ReplicaGroup {
     /// Whether the disks say when they have written.
     var stalled: Set<NodeID> = []
     private var lives: UInt64 = 0
+    private let nodes: [NodeID]
 
     init(_ row: ShardMapRow, nodes: [NodeID] = [a, b, c]) {
         self.row = row
+        self.nodes = nodes
         for node in nodes { start(node) }
         for node in nodes { tell(node) }
     }
@@ -70,7 +72,9 @@ struct ReplicaGroup {
     }
 
     mutating func tell(_ node: NodeID) {
-        guard !down.contains(node) else { return }
+        // Whom a row names anew has nothing of the slot.
+        if members[node] == nil, row.holders.contains(node) { start(node, wiped: true) }
+        guard !down.contains(node), members[node] != nil else { return }
         members[node]!.liveness.raiseFloor(of: Self.slot, to: row.epoch, holder: row.primary)
         members[node]!.replica.rowChanged(row, now: now)
         settle(node)
@@ -94,7 +98,7 @@ struct ReplicaGroup {
         let end = now + duration
         while now < end {
             now = now + .milliseconds(50)
-            for node in members.keys.sorted() where !down.contains(node) { tick(node) }
+            for node in members.keys.sorted() where !down.contains(node) && members[node] != nil { tick(node) }
         }
     }
 
@@ -155,8 +159,7 @@ struct ReplicaGroup {
 
     mutating func settle(_ node: NodeID, arrived: [LogPosition] = []) {
         while true {
-            let actions = members[node]!.replica.takeActions()
-            if actions.isEmpty { return }
+            guard let actions = members[node]?.replica.takeActions(), !actions.isEmpty else { return }
             for action in actions { perform(action, at: node, arrived) }
         }
     }
@@ -207,14 +210,14 @@ struct ReplicaGroup {
     private mutating func perform(_ swap: RowSwap, of node: NodeID, silently: Bool) {
         if row == swap.expected { row = swap.new }
         if silently { return }
-        if !down.contains(node) {
+        if !down.contains(node), members[node] != nil {
             members[node]!.replica.swapSettled(swap, current: row, now: now)
             settle(node)
         }
         tellAll()
     }
 
-    mutating func tellAll() { for node in members.keys.sorted() { tell(node) } }
+    mutating func tellAll() { for node in nodes { tell(node) } }
 
     private mutating func sendSnapshot(from node: NodeID, to: NodeID) {
         let source = members[node]!

@@ -31,7 +31,7 @@ public struct ReplicaSlot: Sendable {
 
     /// The row with the highest epoch that is known.
     public internal(set) var row: ShardMapRow?
-    /// When a row first named the present row's primary.
+    /// When the row last gave a sign of its primary.
     var primarySince = BootTime.distantPast
     /// Messages with a lower epoch are refused.
     public internal(set) var epoch: Epoch
