@@ -5,13 +5,13 @@ import Replication
 typealias OutboxState = OutboxNumbers
 
 extension OutboxNumbers {
-    init(_ recovered: RecoveredSlot) {
+    init(_ rows: RuntimeRows) {
         self.init()
-        for (destination, last) in recovered.outboxLast {
-            recover(
-                destination, last: last, acknowledged: (recovered.outbox[destination]?.first).map { $0 - 1 } ?? last)
+        for (destination, last) in rows.outboxLast {
+            let pending = rows.outbox[destination]
+            recover(destination, last: last, acknowledged: (pending?.first).map { $0 - 1 } ?? last)
         }
-        for (destination, numbers) in recovered.outbox where recovered.outboxLast[destination] == nil {
+        for (destination, numbers) in rows.outbox where rows.outboxLast[destination] == nil {
             recover(destination, last: numbers.last, acknowledged: numbers.first - 1)
         }
     }

@@ -1,5 +1,7 @@
+import Control
 import Coordination
 import Edge
+import EtcdCoordination
 import Foundation
 import Identity
 import Logging
@@ -57,8 +59,10 @@ final class RouterProcess: Sendable {
         let server = TransportServer(identity: identity, group: group, tls: tls, logger: Logger(label: "transport"))
 
         let embedded = try openCoordinator()
-        let coordinator: any Coordinator = if let embedded { embedded } else { try remoteCoordinator(client) }
-        let record = try await loadRecord(coordinator, isEmbedded: embedded != nil)
+        let etcd = try openEtcd(group)
+        let coordinator: any Coordinator =
+            if let embedded { embedded } else if let etcd { etcd } else { try remoteCoordinator(client) }
+        let record = try await loadRecord(coordinator)
         cluster.withLock { $0 = record.id }
         if let embedded {
             let service = CoordinatorService(embedded)
@@ -72,14 +76,18 @@ final class RouterProcess: Sendable {
             host: settings.process.health.host, port: settings.process.health.port)
         let member = try await join(
             record, coordinator, port: address.port ?? 0, healthPort: healthAddress.port ?? 0)
-        let edge = try await startEdge(record, member, client, token: token, group: group)
+        let loads = LoadPoller(view: member, client: client)
+        let edge = try await startEdge(record, member, client, loads, token: token, group: group)
 
         let duties = Task { [self] in
             await withTaskGroup(of: Void.self) { group in
-                if let embedded { group.addTask { await self.initialiseShardMap(embedded) } }
+                // With etcd every router may: each row is written only if it is absent.
+                if embedded != nil || etcd != nil { group.addTask { await self.initialiseShardMap(coordinator) } }
                 group.addTask { await self.watchReadiness(member) }
+                group.addTask { await loads.run() }
             }
         }
+        let controlling = Task { [self] in await control(member, loads) }
         readiness.clear(Readiness.starting)
         logger.info(
             "serving",
@@ -92,6 +100,9 @@ final class RouterProcess: Sendable {
         logger.notice("stopping", metadata: ["signal": "\(signal)"])
         readiness.block("draining", "the process is stopping")
         duties.cancel()
+        controlling.cancel()
+        // Another router may lead at once.
+        await controlling.value
         if await !edge.shutdown(patience: Self.drainPatience) {
             logger.warning("some clients were cut off", metadata: ["connections": "\(edge.connections)"])
         }
@@ -99,6 +110,7 @@ final class RouterProcess: Sendable {
         await client.shutdown()
         await server.shutdown(within: .seconds(2))
         await embedded?.close()
+        await etcd?.close()
         await health.shutdown()
         try await group.shutdownGracefully()
         logger.notice("stopped")
@@ -114,7 +126,7 @@ final class RouterProcess: Sendable {
     // MARK: The coordinator
 
     private func openCoordinator() throws -> EmbeddedCoordinator? {
-        guard settings.coordinator == nil else { return nil }
+        guard settings.coordinator == .embedded(nil) else { return nil }
         try makeFolder(settings.coordinatorData)
         let (logger, sink) = (logger, telemetry.sink)
         return try EmbeddedCoordinator(directory: settings.coordinatorData) { failure in
@@ -125,19 +137,28 @@ final class RouterProcess: Sendable {
         }
     }
 
+    private func openEtcd(_ group: any EventLoopGroup) throws -> EtcdCoordinator? {
+        guard case .etcd(let settings) = settings.coordinator else { return nil }
+        return try EtcdCoordinator(EtcdSettings(settings), group: group)
+    }
+
     private func remoteCoordinator(_ client: TransportClient) throws -> RemoteCoordinator {
-        guard let endpoint = settings.coordinator, let address = NodeAddress(coordinator: endpoint.description) else {
+        guard case .embedded(let endpoint?) = settings.coordinator,
+            let address = NodeAddress(coordinator: endpoint.description)
+        else {
             throw SettingsFailure(problems: ["cluster.coordinator is not an address"])
         }
         return RemoteCoordinator(client: client, addresses: [address])
     }
 
-    private func loadRecord(_ coordinator: any Coordinator, isEmbedded: Bool) async throws -> ClusterRecord {
-        guard isEmbedded else {
-            return try await ClusterRecord.load(from: coordinator, deadline: .now() + .seconds(60))
+    /// A router that follows another one's coordinator waits for that one to make the cluster.
+    private func loadRecord(_ coordinator: any Coordinator) async throws -> ClusterRecord {
+        let deadline = NIODeadline.now() + .seconds(60)
+        if case .embedded(_?) = settings.coordinator {
+            return try await ClusterRecord.load(from: coordinator, deadline: deadline)
         }
         return try await ClusterRecord.loadOrCreate(
-            in: coordinator, isTest: settings.hasTestClock ? true : nil, now: clock.now())
+            in: coordinator, isTest: settings.hasTestClock ? true : nil, now: clock.now(), deadline: deadline)
     }
 
     private func initialiseShardMap(_ coordinator: any Coordinator) async {
@@ -185,15 +206,25 @@ final class RouterProcess: Sendable {
         for await _ in changes { look() }
     }
 
+    private func control(_ member: ClusterMember, _ loads: LoadPoller) async {
+        let loop = ControlLoop(
+            node: member.id, coordinator: member.coordinator, view: member, loads: loads, clock: clock,
+            logger: Logger(label: "control"))
+        await loop.run()
+    }
+
     // MARK: Clients
 
     private func startEdge(
-        _ record: ClusterRecord, _ member: ClusterMember, _ client: TransportClient, token: String,
-        group: MultiThreadedEventLoopGroup
+        _ record: ClusterRecord, _ member: ClusterMember, _ client: TransportClient, _ loads: LoadPoller,
+        token: String, group: MultiThreadedEventLoopGroup
     ) async throws -> EdgeServer {
         let level = telemetry.logLevel
         var operators = OperatorsAPI(
             token: token, cluster: record, version: ProgramVersion.text,
+            control: ClusterControl(
+                coordinator: member.coordinator, view: member, loads: loads, clock: clock,
+                logger: Logger(label: "control")),
             moveClock: { try await member.setClockOffset($0) }, logLevel: { level.level },
             setLogLevel: { level.level = $0 })
         operators.backup = { call, deadline throws(CallFailure) in

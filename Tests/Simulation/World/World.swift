@@ -179,7 +179,8 @@ public final class World {
     private func pair(_ one: Int, _ other: Int) -> Int { min(one, other) * 16 + max(one, other) }
 
     func reconnect(_ one: Int, _ other: Int) {
-        guard network.connect(one, other), nodes[one].isUp, nodes[other].isUp else {
+        // A process that stands still shakes no hands.
+        guard [one, other].allSatisfy({ nodes[$0].isUp && !nodes[$0].isPaused }), network.connect(one, other) else {
             return push(.reconnect(one, other), in: random.span(100, 600))
         }
         reconnecting.remove(pair(one, other))
@@ -188,7 +189,6 @@ public final class World {
     }
 
     func tellReconnected(_ node: Int, _ peer: Int) {
-        guard nodes[node].isUp, !nodes[node].isPaused else { return }
         for host in nodes[node].hosts {
             guard let host else { continue }
             host.replica.reconnected(names[peer], now: nodes[node].bootTime)
