@@ -9,6 +9,9 @@ import Testing
     /// Three members of which a has won an epoch and serves.
     static func serving(minimum: Int = 2, nodes: [NodeID] = [a, b, c]) -> ReplicaGroup {
         var group = ReplicaGroup(ReplicaGroup.row(minimum: minimum), nodes: nodes)
+        // Whoever wins the first epoch hands the slot over to a.
+        group.pass(.seconds(5))
+        group.setTarget([a, b, c])
         group.pass(.seconds(4))
         return group
     }
