@@ -70,6 +70,9 @@ let package = Package(
         library(
             "Routing", "Cluster",
             ["Identity", "Wire", "Placement", "Coordination", "Transport", nioCore, logging, tracing]),
+        library(
+            "Control", "Cluster",
+            ["Identity", "Wire", "Placement", "Coordination", "Transport", "Routing", nioCore, logging]),
         .target(
             name: "Replication", dependencies: ["Identity", "Placement", "Wire", nioCore],
             path: "Sources/Cluster/Replication", swiftSettings: strict + mutations),
@@ -135,14 +138,15 @@ let package = Package(
         library(
             "Edge", "Router",
             [
-                "Identity", "Wire", "Placement", "Coordination", "Transport", "Routing", "Operations",
+                "Identity", "Wire", "Placement", "Coordination", "Control", "Transport", "Routing", "Operations",
                 nioCore, nioPosix, logging, metrics, tracing, crypto,
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         .executableTarget(
             name: "guildhall-router",
             dependencies: [
-                "Edge", "Routing", "Transport", "Coordination", "EtcdCoordination", "Operations", "Placement",
+                "Control", "Edge", "Routing", "Transport", "Coordination", "EtcdCoordination", "Operations",
+                "Placement",
                 "Identity", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), logging, nioCore, nioPosix,
             ],
@@ -186,6 +190,9 @@ let package = Package(
                 nioPosix, logging,
             ]),
         tests("EtcdCoordination", ["EtcdCoordination", "Coordination", nioCore]),
+        tests(
+            "Control",
+            ["Control", "Routing", "Coordination", "Placement", "Identity", "Transport", "Wire", nioCore, logging]),
         tests("Replication", ["Replication", "Identity", "Placement", "Wire", nioCore]),
         // The deterministic simulator of replication: `scripts/simulate`.
         .target(

@@ -135,6 +135,8 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
     public var startedAt: Timestamp
     /// No new slots or sessions are to be placed here.
     public var isDraining: Bool
+    /// The newest format of data that the process reads and writes.
+    public var dataFormat: UInt64 = 1
 
     public init(
         id: NodeID, roles: [Role], host: String, port: Int, healthPort: Int = 0, machine: String = "",
@@ -174,6 +176,7 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
         writer.write(13, version)
         writer.write(14, startedAt)
         if isDraining { writer.write(15, true) }
+        if dataFormat != 1 { writer.write(16, dataFormat) }
     }
 
     public init(from reader: FieldReader) throws(FieldError) {
@@ -197,6 +200,7 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
             case 13: version = try field.string()
             case 14: startedAt = try field.timestamp()
             case 15: isDraining = try field.bool()
+            case 16: dataFormat = try field.uint64()
             default: break
             }
         }

@@ -59,6 +59,8 @@ public final class ClusterMember: ClusterView {
         as node: NodeRecord, cluster: ClusterRecord, coordinator: any Coordinator, clock: WallClock,
         settings: Settings = Settings(), logger: Logger
     ) async throws(ClusterFailure) -> ClusterMember {
+        var node = node
+        node.dataFormat = ClusterRecord.supportedDataFormat
         let member = ClusterMember(
             node, cluster: cluster, coordinator: coordinator, clock: clock, settings: settings, logger: logger)
         let revision = try await member.enter()

@@ -79,6 +79,8 @@ public struct SlotStatus: Hashable, Sendable, FieldCodable {
             }
         }
     }
+    /// What the slot has cost since it was opened here.
+    public var load = SlotLoad()
 
     public init(
         slot: Slot, epoch: Epoch, isServing: Bool, lastIndex: LogIndex, appliedIndex: LogIndex, pendingCommands: Int,
@@ -107,6 +109,7 @@ public struct SlotStatus: Hashable, Sendable, FieldCodable {
         if commitIndex > .zero { writer.write(8, commitIndex) }
         for node in inSync { writer.write(9, node) }
         for lag in lags { writer.write(10, lag) }
+        if load != SlotLoad() { writer.write(16, load) }
     }
 
     public init(from reader: FieldReader) throws(FieldError) {
@@ -127,6 +130,7 @@ public struct SlotStatus: Hashable, Sendable, FieldCodable {
             case 8: commitIndex = try field.logIndex()
             case 9: inSync.append(try field.string())
             case 10: lags.append(try field.message())
+            case 16: load = try field.message()
             default: break
             }
         }
