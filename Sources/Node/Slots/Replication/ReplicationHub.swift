@@ -25,7 +25,8 @@ final class ReplicationHub {
     private var ticks: RepeatedTask?
 
     init(
-        loop: any EventLoop, node: NodeID, life: UInt64, limits: ReplicationLimits, client: (any CallClient)?, logger: Logger,
+        loop: any EventLoop, node: NodeID, life: UInt64, limits: ReplicationLimits, client: (any CallClient)?,
+        logger: Logger,
         opened: @escaping (NodeID, any TransportStream) -> Void, post: @escaping (PeerNews) -> Void
     ) {
         self.node = node
@@ -132,7 +133,7 @@ final class ReplicationHub {
         if !allowed.isEmpty {
             logger.info(
                 "campaigning for slots",
-                metadata: ["slots": "\(allowed.count)", "first": "\(allowed[0].new.slot)", "refused": "\(refused.count)"])
+                metadata: ["slots": "\(allowed.count)", "first": "\(allowed[0].new.slot)"])
         }
         return (allowed, refused)
     }
