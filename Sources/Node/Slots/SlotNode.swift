@@ -113,7 +113,8 @@ public final class SlotNode: Sendable {
             services: configuration.services, clock: configuration.clock, tokenSecret: configuration.tokenSecret,
             limits: limits, readers: BoundedPool(threads: limits.readerThreads, limit: limits.queuedReads),
             computers: BoundedPool(threads: limits.computeThreads, limit: limits.queuedComputations),
-            disks: BoundedPool(threads: limits.diskThreads, limit: limits.queuedDiskWork), caller: configuration.caller, client: configuration.client, metrics: metrics, logger: configuration.logger, fail: configuration.fail)
+            disks: BoundedPool(threads: limits.diskThreads, limit: limits.queuedDiskWork), caller: configuration.caller,
+            client: configuration.client, metrics: metrics, logger: configuration.logger, fail: configuration.fail)
         let own =
             configuration.eventLoops == nil
             ? MultiThreadedEventLoopGroup(numberOfThreads: max(1, configuration.executors)) : nil
@@ -135,6 +136,7 @@ public final class SlotNode: Sendable {
         }
         // What was wiped at start has nothing of what its epoch stood for.
         let known = epochs.filter { $0.value > .zero && !store.wiped.contains($0.key) }
+        post.epochsKnown(known)
         for host in hosts {
             await host.start(
                 post, knownEpochs: known, absences: markers.mapValues { .broken("it was marked: \($0)") })

@@ -25,7 +25,8 @@ final class ReplicationHub {
     private var ticks: RepeatedTask?
 
     init(
-        loop: any EventLoop, node: NodeID, life: UInt64, limits: ReplicationLimits, client: (any CallClient)?, logger: Logger,
+        loop: any EventLoop, node: NodeID, life: UInt64, limits: ReplicationLimits, client: (any CallClient)?,
+        logger: Logger,
         opened: @escaping (NodeID, any TransportStream) -> Void, post: @escaping (PeerNews) -> Void
     ) {
         self.node = node
@@ -55,6 +56,12 @@ final class ReplicationHub {
         for id in addresses.keys where !listed.contains(id) && !holders.contains(id) { addresses[id] = nil }
         liveness.setPeers(Set(addresses.keys), now: .now())
         connections?.setPeers(addresses)
+    }
+
+    /// What the disk has seen before this process: it may have been primary in such an epoch, and lets nobody serve by an
+    /// earlier one.
+    func epochsKnown(_ epochs: [Slot: Epoch]) {
+        for (slot, epoch) in epochs { liveness.raiseFloor(of: slot, to: epoch, holder: nil) }
     }
 
     func rowsChanged(_ rows: [ShardMapRow]) {
@@ -126,7 +133,7 @@ final class ReplicationHub {
         if !allowed.isEmpty {
             logger.info(
                 "campaigning for slots",
-                metadata: ["slots": "\(allowed.count)", "first": "\(allowed[0].new.slot)", "refused": "\(refused.count)"])
+                metadata: ["slots": "\(allowed.count)", "first": "\(allowed[0].new.slot)"])
         }
         return (allowed, refused)
     }
