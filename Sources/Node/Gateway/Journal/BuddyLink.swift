@@ -66,10 +66,11 @@ actor BuddyLink {
     private func look(now: NIODeadline) async {
         guard !isStopped, !isOpening else { return }
         if let buddy {
-            guard let record = view.node(buddy.node) else { return lost(buddy.stream, "it is gone") }
-            guard record.isDraining else { return }
-            leave()
-            return await look(now: now)
+            guard let record = view.node(buddy.node), !record.isDraining else {
+                leave()
+                return await look(now: now)
+            }
+            return
         }
         guard now >= retryAt, let next = choose(now: now) else { return }
         isOpening = true
@@ -102,7 +103,7 @@ actor BuddyLink {
         failures[buddy.node] = .now()
         self.buddy = nil
         stream.close(reason)
-        for loop in loops { loop.post(.journalLost) }
+        for loop in loops { loop.post(.journal(nil)) }
         Task { await self.look(now: .now()) }
     }
 }
