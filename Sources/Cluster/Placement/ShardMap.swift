@@ -112,6 +112,9 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
         }
     }
 
+    /// Of a record without them.
+    private static let unsaidVersions: ClosedRange<UInt64> = 1...1
+
     public var id: NodeID
     public var roles: [Role]
     /// Where other nodes reach it.
@@ -135,11 +138,14 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
     public var startedAt: Timestamp
     /// No new slots or sessions are to be placed here.
     public var isDraining: Bool
+    /// The versions of the inter-node protocol that it speaks. Builds that know only the first say nothing of it.
+    public var protocolVersions: ClosedRange<UInt64>
 
     public init(
         id: NodeID, roles: [Role], host: String, port: Int, healthPort: Int = 0, machine: String = "",
         zone: String = "", weight: Int = 100, socketPath: String = "", clientURL: String = "", store: String = "",
-        pid: Int = 0, version: String = "", startedAt: Timestamp = Timestamp(milliseconds: 0), isDraining: Bool = false
+        pid: Int = 0, version: String = "", startedAt: Timestamp = Timestamp(milliseconds: 0), isDraining: Bool = false,
+        protocolVersions: ClosedRange<UInt64> = ProtocolVersion.all
     ) {
         self.id = id
         self.roles = roles
@@ -156,7 +162,11 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
         self.version = version
         self.startedAt = startedAt
         self.isDraining = isDraining
+        self.protocolVersions = protocolVersions
     }
+
+    /// Whether it may hold slots together with others, and take sessions that others hand over or journal.
+    public var canReplicate: Bool { protocolVersions.upperBound >= ProtocolVersion.replication }
 
     public func encode(into writer: inout FieldWriter) {
         writer.write(1, id.rawValue)
@@ -174,11 +184,16 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
         writer.write(13, version)
         writer.write(14, startedAt)
         if isDraining { writer.write(15, true) }
+        guard protocolVersions != NodeRecord.unsaidVersions else { return }
+        writer.write(16, protocolVersions.lowerBound)
+        writer.write(17, protocolVersions.upperBound)
     }
 
     public init(from reader: FieldReader) throws(FieldError) {
         var reader = reader
         var id: NodeID?
+        var lowest = NodeRecord.unsaidVersions.lowerBound
+        var highest = NodeRecord.unsaidVersions.upperBound
         self.init(id: NodeID(rawValue: "unknown")!, roles: [], host: "", port: 0)
         while let field = try reader.next() {
             switch field.number {
@@ -197,9 +212,13 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
             case 13: version = try field.string()
             case 14: startedAt = try field.timestamp()
             case 15: isDraining = try field.bool()
+            case 16: lowest = try field.uint64()
+            case 17: highest = try field.uint64()
             default: break
             }
         }
+        guard lowest <= highest else { throw .invalidField(17) }
+        protocolVersions = lowest...highest
         self.id = try id.required(1)
     }
 }

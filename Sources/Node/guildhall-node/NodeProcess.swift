@@ -50,7 +50,7 @@ final class NodeProcess: Sendable {
             try TransportTLS(certificate: $0.certificate, key: $0.key, authority: $0.authority)
         }
         let identity = TransportIdentity(
-            node: settings.process.nodeID,
+            node: settings.process.nodeID, versions: settings.process.protocolVersions,
             cluster: { [weak self] in
                 self?.cluster.withLock { $0 }
             })
@@ -129,7 +129,8 @@ final class NodeProcess: Sendable {
         NodeRecord(
             id: settings.process.nodeID, roles: [], host: settings.process.listen.host, port: port,
             healthPort: healthPort, machine: settings.process.machine, zone: settings.process.zone,
-            weight: settings.process.weight, pid: Int(getpid()), version: ProgramVersion.text, startedAt: clock.now())
+            weight: settings.process.weight, pid: Int(getpid()), version: ProgramVersion.text, startedAt: clock.now(),
+            protocolVersions: settings.process.protocolVersions)
     }
 
     private func start(

@@ -47,7 +47,7 @@ final class RouterProcess: Sendable {
             try TransportTLS(certificate: $0.certificate, key: $0.key, authority: $0.authority)
         }
         let identity = TransportIdentity(
-            node: settings.process.nodeID,
+            node: settings.process.nodeID, versions: settings.process.protocolVersions,
             cluster: { [weak self] in
                 self?.cluster.withLock { $0 }
             })
@@ -160,7 +160,8 @@ final class RouterProcess: Sendable {
         let node = NodeRecord(
             id: settings.process.nodeID, roles: [.router], host: settings.process.listen.host, port: port,
             healthPort: healthPort, machine: settings.process.machine, zone: settings.process.zone,
-            weight: settings.process.weight, pid: Int(getpid()), version: ProgramVersion.text, startedAt: clock.now())
+            weight: settings.process.weight, pid: Int(getpid()), version: ProgramVersion.text, startedAt: clock.now(),
+            protocolVersions: settings.process.protocolVersions)
         return try await ClusterMember.join(
             as: node, cluster: record, coordinator: coordinator, clock: clock, logger: Logger(label: "cluster"))
     }

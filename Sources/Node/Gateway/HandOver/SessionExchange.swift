@@ -256,10 +256,10 @@ actor SessionExchange {
     }
 
     /// Whether somebody could take sessions over.
-    var hasPeers: Bool { view.nodes.contains { isPeer($0) } }
+    var hasPeers: Bool { view.node(node)?.canReplicate != false && view.nodes.contains { isPeer($0) } }
 
     private func isPeer(_ record: NodeRecord) -> Bool {
-        record.id != node && record.roles.contains(.gateway) && !record.isDraining
+        record.id != node && record.roles.contains(.gateway) && !record.isDraining && record.canReplicate
     }
 
     /// Hands up to `limit` sessions of each loop over to peers.
