@@ -6,6 +6,11 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny")
 ]
 
+/// Deliberate faults of the protocol, for the simulator to find: `scripts/simulate --mutations`. Never set for a build
+/// that is to serve.
+let mutations: [SwiftSetting] =
+    Context.environment["GUILDHALL_MUTATIONS"] == "1" ? [.define("GUILDHALL_MUTATIONS")] : []
+
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -58,7 +63,9 @@ let package = Package(
         library(
             "Routing", "Cluster",
             ["Identity", "Wire", "Placement", "Coordination", "Transport", nioCore, logging, tracing]),
-        library("Replication", "Cluster", ["Identity", "Placement", "Wire", nioCore]),
+        .target(
+            name: "Replication", dependencies: ["Identity", "Placement", "Wire", nioCore],
+            path: "Sources/Cluster/Replication", swiftSettings: strict + mutations),
         .systemLibrary(
             name: "CZlib", path: "Sources/Cluster/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         library(
@@ -163,6 +170,15 @@ let package = Package(
             "Routing",
             ["Routing", "Transport", "Coordination", "Placement", "Identity", "Wire", nioCore, nioPosix, logging]),
         tests("Replication", ["Replication", "Identity", "Placement", "Wire", nioCore]),
+        // The deterministic simulator of replication: `scripts/simulate`.
+        .target(
+            name: "Simulation", dependencies: ["Replication", "Identity", "Placement"], path: "Tests/Simulation/World",
+            swiftSettings: strict + mutations),
+        .executableTarget(
+            name: "simulate",
+            dependencies: ["Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Tests/Simulation/simulate", swiftSettings: strict),
+        tests("Simulation", ["Simulation"]),
         tests(
             "ObjectStore",
             ["ObjectStore", nioCore, nioPosix, .product(name: "NIOHTTP1", package: "swift-nio")]),
@@ -184,7 +200,7 @@ let package = Package(
                 "Gateway", "CZlib", "Coordination", "Domain", "Identity", "Operations", "Placement", "Routing",
                 "Transport",
                 "Wire", logging, nioCore, nioPosix,
-            ]),
+            ], exclude: ["Vectors"]),
         tests(
             "Version",
             [

@@ -128,7 +128,7 @@ struct ComposedOperationTests {
                 "GET", "/api/v10/gateway/bot", token: "Bot \(RunningEdge.token(RunningEdge.botToken))")
             #expect(
                 bot.body
-                    == #"{"session_start_limit":{"max_concurrency":1,"remaining":1000,"reset_after":0,"total":1000},"#
+                    == #"{"session_start_limit":{"max_concurrency":16,"remaining":1000,"reset_after":0,"total":1000},"#
                     + #""shards":3,"url":"ws://chat.example:8080"}"#)
             try client.send("GET /api/v10/gateway HTTP/1.1\r\nHost: a\"b/\r\nX-Forwarded-Proto: https\r\n\r\n")
             #expect(try await client.answer().body == #"{"url":"wss://localhost"}"#)

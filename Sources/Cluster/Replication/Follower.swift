@@ -19,6 +19,9 @@ struct Follower: Hashable, Sendable {
     var acknowledged: LogIndex = .zero
     /// The commit index that it has been told.
     var toldCommit: LogIndex = .zero
+    var told = BootTime.distantPast
+    /// The commit index that it has said to know.
+    var knownCommit: LogIndex = .zero
     /// When ``acknowledged`` last rose, or there was nothing to acknowledge, or it was sent again.
     var progressed: BootTime
     /// When ``acknowledged`` last rose, or there was nothing to acknowledge.

@@ -7,7 +7,7 @@ extension ReplicaSlot {
     public mutating func received(_ append: AppendHead, from sender: NodeID, now: BootTime) {
         guard append.epoch >= epoch else { return reply(.older(than: epoch), to: sender, append.epoch) }
         if append.epoch == epoch, let leader, leader != sender { return }
-        guard !isBroken else { return }
+        guard !isBroken, !isInstalling else { return }
         if append.epoch > epoch || leader == nil { follow(sender, in: append.epoch) }
         guard primary == nil else { return }
         guard standsAsRowSays else { return reply(.blank, to: sender, append.epoch) }
@@ -33,7 +33,10 @@ extension ReplicaSlot {
 
     private mutating func reply(_ result: AppendReply.Result, to sender: NodeID, _ epoch: Epoch) {
         actions.append(
-            .reply(to: sender, AppendReply(slot: slot, epoch: epoch, result: result, life: life, isBlank: isBlank)))
+            .reply(
+                to: sender,
+                AppendReply(
+                    slot: slot, epoch: epoch, result: result, life: life, isBlank: isBlank, commitIndex: commitIndex)))
     }
 
     /// `leader` is primary in `epoch`, which is higher than any known.
@@ -107,9 +110,17 @@ extension ReplicaSlot {
     }
 
     /// Whether a snapshot that the primary in `epoch` offers is to be taken: its state takes the place of all that is
-    /// here.
-    public func takesSnapshot(from sender: NodeID, epoch: Epoch) -> Bool {
-        primary == nil && epoch >= self.epoch && row?.learners.contains(node) ?? false
+    /// here. One that holds less than this node has acknowledged comes late, or twice.
+    public func takesSnapshot(from sender: NodeID, epoch: Epoch, at position: LogPosition) -> Bool {
+        primary == nil && !isInstalling && epoch >= self.epoch && position.index > matchedIndex
+            && row?.learners.contains(node) ?? false
+    }
+
+    /// A snapshot is being taken in: from before anything of it is written, what is here counts for nothing.
+    public mutating func installing() {
+        isInstalling = true
+        isBlank = true
+        (notedEpoch, requestedNote) = (.zero, .zero)
     }
 
     /// A snapshot lies on this disk: the slot as of `position`, with nothing after it.
@@ -120,6 +131,7 @@ extension ReplicaSlot {
         matchedIndex = position.index
         owedReply = nil
         isBroken = false
+        isInstalling = false
         // What the disk held before is gone, and what it was told of that too.
         isBlank = true
         (notedEpoch, requestedNote) = (.zero, .zero)
@@ -128,7 +140,11 @@ extension ReplicaSlot {
 
     /// The primary says that this process's log held all that was committed.
     public mutating func receivedAdmission(_ epoch: Epoch, life: UInt64, from sender: NodeID) {
-        guard life == self.life, primary == nil, epoch >= self.epoch, sender == leader, !isBroken else { return }
+        guard life == self.life, primary == nil, epoch >= self.epoch, sender == leader, !isBroken, !isInstalling else {
+            return
+        }
+        // Known already: the answer to the last one was overtaken.
+        if !isBlank { acknowledge(self.epoch) }
         note(epoch)
     }
 
@@ -201,7 +217,9 @@ extension ReplicaSlot {
         if primary != nil { return tickPrimary(now: now) }
         guard let row, pendingSwap == nil, campaign == nil, canStand else { return considerOwnRow(now: now) }
         if row.primary == node { return now >= campaignTime ? considerOwnRow(now: now) : considerSoleOwn(now: now) }
-        guard now >= campaignTime + limits.campaignStagger * rank(in: row) else { return }
+        // A new primary gets the time to claim the slot.
+        let earliest = max(campaignTime, primarySince + limits.silence)
+        guard now >= earliest + limits.campaignStagger * rank(in: row) else { return }
         var new = row
         new.primary = node
         new.epoch = max(row.epoch, epoch).next

@@ -17,6 +17,7 @@ extension ReplicaSlot {
             lastIndex: log.last.index, durableIndex: durableIndex, appliedIndex: appliedIndex)
         let end = log.last.index
         let opening = primary.open()
+        self.opening = opening.index
         self.primary = primary
         log.append(opening)
         followers = [:]
@@ -76,7 +77,7 @@ extension ReplicaSlot {
                     AppendOrder(
                         to: id, epoch: primary.epoch, previous: previous, through: through, commitIndex: commitIndex)))
             follower.next = through.next
-            follower.toldCommit = commitIndex
+            (follower.toldCommit, follower.told) = (commitIndex, now)
             hasSent = true
         }
         if !hasSent, tellsCommit, let previous = log.position(at: LogIndex(rawValue: follower.next.rawValue - 1)) {
@@ -85,7 +86,7 @@ extension ReplicaSlot {
                     AppendOrder(
                         to: id, epoch: primary.epoch, previous: previous, through: previous.index,
                         commitIndex: commitIndex)))
-            follower.toldCommit = commitIndex
+            (follower.toldCommit, follower.told) = (commitIndex, now)
         }
         followers[id] = follower
     }
@@ -113,6 +114,8 @@ extension ReplicaSlot {
             return excludeBlank(id, now: now)
         }
         followers[id]?.phase = .receivingSnapshot
+        followers[id]?.acknowledged = .zero
+        self.primary?.forget(id)
         actions.append(.sendSnapshot(to: id))
     }
 
@@ -126,6 +129,8 @@ extension ReplicaSlot {
 
     public mutating func snapshotFailed(to id: NodeID, now: BootTime) {
         guard primary != nil, followers[id]?.phase == .receivingSnapshot else { return }
+        // It may have arrived all the same: the follower is asked first.
+        followers[id]?.next = log.last.index.next
         followers[id]?.phase = .pausing(until: now + limits.snapshotRetry)
     }
 
@@ -175,6 +180,7 @@ extension ReplicaSlot {
             follower.life = reply.life
         }
         follower.isBlank = reply.isBlank
+        follower.knownCommit = reply.commitIndex
         followers[id] = follower
         return true
     }
@@ -238,7 +244,8 @@ extension ReplicaSlot {
                 }
             case .streaming:
                 followers[id]?.progressed = now
-                pump(id, now: now, tellsCommit: follower.toldCommit < commitIndex)
+                let isDue = follower.knownCommit < commitIndex && now - follower.told >= limits.resend
+                pump(id, now: now, tellsCommit: follower.toldCommit < commitIndex || isDue)
             default: pump(id, now: now, tellsCommit: false)
             }
         }

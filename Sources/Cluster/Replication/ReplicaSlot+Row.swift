@@ -14,6 +14,7 @@ extension ReplicaSlot {
     /// A row of the slot, from the coordinator's watch or from a swap. Rows may come late, twice and in any order.
     public mutating func rowChanged(_ new: ShardMapRow, now: BootTime) {
         guard new.epoch > row?.epoch ?? .zero else { return }
+        if new.primary != row?.primary { primarySince = now }
         row = new
         campaign = nil
         // Whatever the row is now, it is not what the swap expected: it has been done, or never will be.
@@ -165,7 +166,8 @@ extension ReplicaSlot {
     private func hasCaughtUp(_ follower: Follower) -> Bool {
         follower.isStreaming && follower.life != nil
             && follower.acknowledged.rawValue + limits.promotionLag >= log.last.index.rawValue
-            && follower.acknowledged >= commitIndex
+            // Until this epoch's first entry is committed, all before it may be.
+            && follower.acknowledged >= max(commitIndex, opening)
     }
 
     /// Tells learners that hold all that is committed that they do. A learner that has noted it may become a member;

@@ -31,6 +31,8 @@ public struct ReplicaSlot: Sendable {
 
     /// The row with the highest epoch that is known.
     public internal(set) var row: ShardMapRow?
+    /// When a row first named the present row's primary.
+    var primarySince = BootTime.distantPast
     /// Messages with a lower epoch are refused.
     public internal(set) var epoch: Epoch
     /// Who is primary in ``epoch``, once that is known.
@@ -49,6 +51,8 @@ public struct ReplicaSlot: Sendable {
     public internal(set) var isBlank: Bool
     /// The log here cannot be trusted or does not fit the primary's: it is to be cleared.
     public internal(set) var isBroken = false
+    /// A snapshot is being taken in.
+    public internal(set) var isInstalling = false
 
     /// A backup's: its log is the primary's through this index.
     var matchedIndex: LogIndex
@@ -60,6 +64,8 @@ public struct ReplicaSlot: Sendable {
     var primary: PrimarySlot?
     /// The epoch that this life of this node won; replies to older ones do not count.
     var firstEpoch = Epoch.zero
+    /// The first entry of that epoch.
+    var opening = LogIndex.zero
     var followers: [NodeID: Follower] = [:]
     var handOver: HandOver?
     var handOverPause = BootTime.distantPast
@@ -192,6 +198,8 @@ public struct ReplicaSlot: Sendable {
 
     /// The disk knows that this node holds the slot, as of `epoch`.
     public mutating func noted(_ epoch: Epoch, now: BootTime) {
+        // A note from before a snapshot is gone with what it was about.
+        guard epoch <= requestedNote else { return }
         notedEpoch = max(notedEpoch, epoch)
         let wasBlank = isBlank
         isBlank = false

@@ -59,13 +59,18 @@ public struct AppendReply: Hashable, Sendable {
     public var life: UInt64
     /// Its disk may lack what is committed.
     public var isBlank: Bool
+    /// What it knows to be committed.
+    public var commitIndex: LogIndex
 
-    public init(slot: Slot, epoch: Epoch, result: Result, life: UInt64, isBlank: Bool) {
+    public init(
+        slot: Slot, epoch: Epoch, result: Result, life: UInt64, isBlank: Bool, commitIndex: LogIndex
+    ) {
         self.slot = slot
         self.epoch = epoch
         self.result = result
         self.life = life
         self.isBlank = isBlank
+        self.commitIndex = commitIndex
     }
 }
 
@@ -96,6 +101,7 @@ extension ReplicationMessage: FieldCodable {
                 }
                 $0.write(8, fixed: reply.life)
                 if reply.isBlank { $0.write(9, true) }
+                $0.write(10, reply.commitIndex)
             }
         case .beacon(let beacon):
             writer.write(3) {
@@ -230,6 +236,7 @@ extension AppendReply {
         var hint = LogPosition.start
         var life: UInt64 = 0
         var isBlank = false
+        var commitIndex = LogIndex.zero
         while let field = try reader.next() {
             switch field.number {
             case 1: slot = try field.slot()
@@ -245,10 +252,12 @@ extension AppendReply {
             case 7: result = .blank
             case 8: life = try field.fixed()
             case 9: isBlank = try field.bool()
+            case 10: commitIndex = try field.logIndex()
             default: break
             }
         }
         self.init(
-            slot: try slot.required(1), epoch: epoch, result: try result.required(3), life: life, isBlank: isBlank)
+            slot: try slot.required(1), epoch: epoch, result: try result.required(3), life: life, isBlank: isBlank,
+            commitIndex: commitIndex)
     }
 }

@@ -12,8 +12,12 @@ extension GatewayRole {
         guard let running = takeRunning() else { return }
         for task in running.tasks { task.cancel() }
         await running.exchange.setLeaving(true)
-        for loop in running.loops { loop.post(.stopAccepting) }
         let end = deadline - GatewayRole.closingTime
+        // Routers that have not heard of the drain yet still pass clients here; what lies in a closed socket is lost.
+        if await running.exchange.hasPeers, NIODeadline.now() + GatewayRole.routersTime < end {
+            try? await Task.sleep(for: .nanoseconds(GatewayRole.routersTime.nanoseconds))
+        }
+        for loop in running.loops { loop.post(.stopAccepting) }
         await GatewayRole.handOver(running.loops, running.exchange, until: end)
         for loop in running.loops { loop.post(.drain) }
         let patience = min(end, .now() + handOverTime)

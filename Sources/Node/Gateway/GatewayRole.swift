@@ -24,6 +24,8 @@ public final class GatewayRole: NodeRole {
     static let handOverTime = TimeAmount.seconds(5)
     /// What is left of a drain's time for clients to close.
     static let closingTime = TimeAmount.seconds(2)
+    /// How long routers may take to hear that a gateway drains.
+    static let routersTime = TimeAmount.milliseconds(200)
     /// The most sessions that are on their way to peers at one time.
     static let maximumLeaving = 64
     /// How often a gateway looks whether an operator drains it.
@@ -141,9 +143,11 @@ public final class GatewayRole: NodeRole {
         return LoopContext(
             node: services.node, settings: settings, tokenSecret: services.tokenSecret,
             logger: services.logger, metrics: metrics,
+            pace: IdentifyPace(interval: settings.identifyInterval),
             authenticate: { token, loop, connection in
                 Task {
-                    let request = AuthenticateRequest(userID: token.userID, tokenID: token.tokenID)
+                    let request = AuthenticateRequest(
+                        userID: token.userID, tokenID: token.tokenID, beginsSession: true)
                     let body = try? await services.slots.call(
                         token.userID.slot, kind: .authenticate, body: request.encoded(), requestID: nil,
                         deadline: .now() + GatewayRole.authenticationDeadline)

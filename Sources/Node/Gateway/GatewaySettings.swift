@@ -18,11 +18,13 @@ public struct GatewaySettings: Sendable {
     public var maximumOutputBytes: Int
     /// The longest that a delivery waits for the buddy's word that it is journaled.
     public var journalWait: TimeAmount
+    /// Between two IDENTIFYs of one bot and `max_concurrency` key; Discord's is 5 s, 0 is none.
+    public var identifyInterval: TimeAmount
 
     public init(
         host: String = "127.0.0.1", port: Int = 0, clientURL: String? = nil, socketPath: String, loops: Int = 2,
         maximumConnections: Int = 100_000, maximumOutputBytes: Int = 16 << 20,
-        journalWait: TimeAmount = .milliseconds(250)
+        journalWait: TimeAmount = .milliseconds(250), identifyInterval: TimeAmount = .zero
     ) {
         self.host = host
         self.port = port
@@ -32,5 +34,6 @@ public struct GatewaySettings: Sendable {
         self.maximumConnections = maximumConnections
         self.maximumOutputBytes = maximumOutputBytes
         self.journalWait = journalWait
+        self.identifyInterval = identifyInterval
     }
 }

@@ -7,7 +7,13 @@ import Wire
 extension SlotRuntime {
     func authenticate(_ body: ByteBuffer, complete: @escaping (SlotReply) -> Void) {
         read(body, complete) { request, transaction in
-            try self.environment.services.authenticate(request, transaction).encoded()
+            var answer = try self.environment.services.authenticate(request, transaction)
+            if answer.actor?.profile.isBot == true {
+                let now = self.environment.clock.now()
+                if request.beginsSession { answer.isExhausted = !self.sessionStarts.begin(request.tokenID, now: now) }
+                answer.sessionStarts = self.sessionStarts.left(of: request.tokenID, now: now)
+            }
+            return answer.encoded()
         }
     }
 

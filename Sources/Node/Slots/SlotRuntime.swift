@@ -51,6 +51,7 @@ final class SlotRuntime {
     var nextWaiting: UInt64 = 0
     private var lastPruning = Timestamp(milliseconds: 0)
     var outbox = OutboxState()
+    var sessionStarts = SessionStartCounter()
     var work: Deque<(key: [UInt8], work: Work)> = []
     var isWorking = false
     /// Gateways' requests that came before the slot served.

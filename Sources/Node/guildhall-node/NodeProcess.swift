@@ -112,7 +112,8 @@ final class NodeProcess: Sendable {
                 return GatewayRole(
                     settings: GatewaySettings(
                         host: settings.gateway.host, port: settings.gateway.port, socketPath: settings.gatewaySocket,
-                        loops: System.coreCount))
+                        loops: System.coreCount, journalWait: TimeAmount(settings.gatewayJournalWait),
+                        identifyInterval: TimeAmount(settings.gatewayIdentifyInterval)))
             case .voice: throw SettingsFailure(problems: ["node.roles: this version has no voice role yet"])
             }
         }

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import aiohttp
 
+from chaos import etcd
 from chaos.certificates import Authority
 from chaos.hosts import run
 from chaos.processes import Process
@@ -107,9 +108,8 @@ class Cluster:
 
     async def _process(self, name):
         if name in self.members:
-            from chaos.etcd import member_command
             self.data(name).mkdir(exist_ok=True)
-            return Process(name, "etcd", self.host(name), member_command(self, name), log=self.log(name),
+            return Process(name, "etcd", self.host(name), etcd.member_command(self, name), log=self.log(name),
                            clock=self.clock)
         role = name.rsplit("-", 1)[0]
         file = self.folder / "config" / f"{name}.yaml"
@@ -122,11 +122,17 @@ class Cluster:
             # environment, as Swift's do, then finds none: so the first to load it is `env`.
             command.insert(0, "/usr/bin/env")
             environment = {
-                "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(self.clock_file),
+                "LD_PRELOAD": f"{await self._timers()}:{FAKETIME}", "FAKETIME_TIMESTAMP_FILE": str(self.clock_file),
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_CACHE_DURATION": "1",
             }
         return Process(name, role, self.host(name), command, log=self.log(name), clock=self.clock,
                        environment=environment)
+
+    async def _timers(self):
+        """What corrects libfaketime, compiled."""
+        library = self.folder / "timers.so"
+        await run("cc", "-O1", "-shared", "-fPIC", "-o", str(library), str(Path(__file__).with_name("timers.c")))
+        return library
 
     async def _settings(self, name, role):
         address = self.host(name).address
@@ -153,8 +159,7 @@ class Cluster:
 
     def _coordinator_settings(self, role):
         if self.coordinator == "etcd":
-            from chaos.etcd import settings
-            return settings(self)
+            return etcd.settings(self)
         if role == "router":
             return {}
         return {"cluster.coordinator": f"{self.host(self.router).address}:{self.ports[self.router, 'listen']}"}
@@ -222,10 +227,10 @@ class Cluster:
     # MARK: Questions
 
     async def is_ready(self, name):
-        if name in self.members:
-            return self.processes[name].is_running
+        is_etcd = name in self.members
+        use, path = ("listen", "/health") if is_etcd else ("health", "/health/ready")
         try:
-            url = f"http://{self.host(name).address}:{self.ports[name, 'health']}/health/ready"
+            url = f"http://{self.host(name).address}:{self.ports[name, use]}{path}"
             async with self.http.get(url, timeout=aiohttp.ClientTimeout(total=2)) as response:
                 return response.status == 200
         except (aiohttp.ClientError, TimeoutError):

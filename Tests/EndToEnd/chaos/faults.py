@@ -11,6 +11,7 @@ import signal
 from dataclasses import dataclass
 from typing import Callable
 
+from chaos import etcd
 from chaos.scene import DISK_MEGABYTES
 
 LANES = ("nodes", "network", "edge", "operator")
@@ -271,6 +272,21 @@ async def kill_router(scene):
 @fault("kill-etcd", "edge", "etcd", maximum_pause=2)
 async def kill_etcd(scene):
     await kill(scene, scene.choice.choice(scene.cluster.members), down=scene.seconds(0, 4))
+
+
+@fault("kill-guild-and-leader", "nodes", "etcd", impairs_guilds=True, maximum_pause=LEASE + 3)
+async def kill_guild_and_leader(scene):
+    """The worst moment for a change of primary: the coordinator elects a leader as well."""
+    member = await etcd.leader(scene.cluster) or scene.cluster.members[0]
+    await kill(scene, scene.some_guild(), member, down=scene.seconds(0, 4))
+
+
+@fault("partition-etcd", "network", "etcd", "network", maximum_pause=2)
+async def partition_etcd(scene):
+    name, seconds = scene.choice.choice(scene.cluster.members), scene.seconds(2, 6)
+    others = [scene.cluster.host(member) for member in scene.cluster.members if member != name]
+    scene.say(f"{name} is cut off from the other members for {seconds:.1f} s")
+    await impaired_arrival(scene, name, others, seconds, inward=True, outward=True)
 
 
 @fault("pause-etcd", "edge", "etcd", maximum_pause=2)

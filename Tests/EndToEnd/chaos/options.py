@@ -33,6 +33,8 @@ def options():
     parser.add_argument("--without-library", action="store_true", help="no discord.py among the listeners")
     parser.add_argument("--programs", type=Path, default=REPOSITORY / ".build" / "debug")
     parser.add_argument("--log-level", default="info")
+    parser.add_argument("--strict", action="store_true",
+                        help="fail as well when a write waited longer than its fault lets expect with three replicas")
     parser.add_argument("--prove", action="store_true",
                         help="do also what loses data by right, such as wipe-guild without replicas: it must be found")
     parser.add_argument("--keep", action="store_true", help="keep data and logs also when nothing was found")

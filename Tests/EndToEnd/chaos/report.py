@@ -4,6 +4,7 @@ import statistics
 from collections import Counter
 
 from chaos.checker import KINDS, counts
+from chaos.faults import KINDS as KINDS_OF_FAULTS
 from chaos.record import Outcome
 
 EVIDENCE_SHOWN = 12
@@ -46,7 +47,18 @@ def pauses(writes, occurrences):
     return result
 
 
-def summary(run, *, occurrences, skipped, violations, problems, endings, load, listeners, settings, calm_until):
+def slower_than_expected(faults):
+    """Where a write waited longer than replicas allow the kind, though nothing else was broken meanwhile."""
+    slow = []
+    for name, of_kind in faults.items():
+        most, longest = KINDS_OF_FAULTS[name].maximum_pause, of_kind["longest_pause_alone_s"]
+        if most is not None and longest > most:
+            slow.append(f"{name}: a write took {longest} s, and at most {most} s were expected")
+    return slow
+
+
+def summary(run, *, occurrences, skipped, violations, problems, endings, load, listeners, settings, calm_until,
+            is_replicated, is_strict):
     """The whole result as a value for JSON."""
     outcomes = Counter(write.outcome for write in run.writes)
     acknowledged = [write for write in run.writes if write.outcome is Outcome.ACKNOWLEDGED]
@@ -54,10 +66,12 @@ def summary(run, *, occurrences, skipped, violations, problems, endings, load, l
     later = [write.ended - write.begun for write in acknowledged if write.ended >= calm_until]
     logs = [listener.log for listener in listeners]
     crashes = [str(ending) for ending in endings if ending.is_crash]
+    faults = pauses(run.writes, occurrences)
+    slow = slower_than_expected(faults) if is_replicated else []
     broken = counts(violations)
     return {
         "settings": settings,
-        "verdict": "failed" if violations or problems or crashes else "passed",
+        "verdict": "failed" if violations or problems or crashes or (is_strict and slow) else "passed",
         "violations": broken,
         "evidence": [f"{violation.kind}: {violation.text}" for violation in violations],
         "problems": problems,
@@ -80,7 +94,8 @@ def summary(run, *, occurrences, skipped, violations, problems, endings, load, l
             "problems": dict(sum((Counter(one.problems) for one in listeners), Counter())),
         },
         "write_latency": {"before_the_faults": percentiles(calm), "under_faults": percentiles(later)},
-        "faults": pauses(run.writes, occurrences),
+        "faults": faults,
+        "slower_than_expected": slow,
         "skipped_faults": skipped,
     }
 
@@ -91,8 +106,9 @@ def text(result, folder):
     lines = ["", "settings    " + ", ".join(f"{name} {value}" for name, value in result["settings"].items())]
     lines.append(
         f"operations  {operations['writes']} writes: {operations['acknowledged']} acknowledged, "
-        f"{operations['refused']} refused, {operations['unknown']} unknown ({operations['unknown_share']:.2%}), in {operations['attempts']} "
-        f"attempts; {operations['pages_read']} pages read, {operations['pages_not_read']} not; "
+        f"{operations['refused']} refused, {operations['unknown']} unknown "
+        f"({operations['unknown_share']:.2%}), in {operations['attempts']} attempts; "
+        f"{operations['pages_read']} pages read, {operations['pages_not_read']} not; "
         f"{operations['messages_stored']} messages stored")
     lines.append("statuses    " + ", ".join(
         f"{status}: {count}" for status, count in operations["statuses"].items()))
@@ -115,6 +131,7 @@ def text(result, folder):
         lines.append(f"{kind:<20}  none: {reason}")
     lines.append("")
     lines += [f"note: {ending}" for ending in result["ended_by_themselves"]]
+    lines += [f"SLOW: {slow}" for slow in result["slower_than_expected"]]
     lines += [f"CRASH: {crash}" for crash in result["crashes"]]
     lines += [f"PROBLEM: {problem}" for problem in result["problems"]]
     shown = Counter()

@@ -22,6 +22,7 @@ HEAL_LIMIT = 120
 SETTLE = 12
 LAST_PATIENCE = 60
 CATCH_UP_LIMIT = 60
+HISTORY_LIMIT = 120
 # Beside the minutes of faults: longer than all the limits that the parts of a run have.
 WHOLE_LIMIT = 900
 # Load without faults before the first.
@@ -105,13 +106,16 @@ class ChaosRun:
         await self._heal()
         await self._end_load(world)
         say("reading everything that is stored")
-        for channel in world.guild_of:
-            try:
-                self.run.history[channel] = await self.load.history(channel)
-            except RuntimeError as problem:
-                self.problems.append(str(problem))
-                self.run.history[channel] = []
+        await asyncio.gather(*(self._read_history(channel) for channel in world.guild_of))
         return self._judge(schedule, skipped, calm_until, seconds)
+
+    async def _read_history(self, channel):
+        try:
+            async with asyncio.timeout(HISTORY_LIMIT):
+                self.run.history[channel] = await self.load.history(channel)
+        except (RuntimeError, TimeoutError) as problem:
+            self.problems.append(f"the history of {channel} cannot be read at the end: {problem!r}")
+            self.run.history[channel] = []
 
     async def _commands(self):
         """Which of the commands that faults need guildctl has."""
@@ -193,6 +197,7 @@ class ChaosRun:
             self.run, occurrences=occurrences, skipped=skipped, violations=violations, problems=self.problems,
             endings=[ending for process in self.cluster.processes.values() for ending in process.endings],
             load=self.load, listeners=self.listeners, calm_until=calm_until,
+            is_replicated=self.cluster.is_replicated, is_strict=options.strict,
             settings={
                 "seed": self.seed, "minutes": options.minutes, "hosts": options.hosts,
                 "coordinator": options.coordinator, "guild nodes": options.guild_nodes,

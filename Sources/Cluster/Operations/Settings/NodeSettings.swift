@@ -14,6 +14,10 @@ public struct NodeSettings: Hashable, Sendable {
     public var gateway: ProcessSettings.Listen
     /// The Unix socket that a gateway takes clients' sockets from routers by.
     public var gatewaySocket: String
+    /// The longest that a gateway's delivery waits for its journal.
+    public var gatewayJournalWait: Duration
+    /// Between two IDENTIFYs of one bot and `max_concurrency` key.
+    public var gatewayIdentifyInterval: Duration
 
     /// The longest path of a Unix socket on Linux, in bytes, without the final zero.
     static let maximumSocketPath = 107
@@ -41,6 +45,10 @@ public struct NodeSettings: Hashable, Sendable {
         gateway = ProcessSettings.Listen(
             host: reader.text(.gatewayHost) ?? "127.0.0.1", port: reader.port(.gatewayPort))
         gatewaySocket = reader.text(.gatewaySocket) ?? process.data + "/gateway.sock"
+        gatewayJournalWait = reader.duration(
+            .gatewayJournalWait, in: .milliseconds(1)...(.seconds(60)), default: .milliseconds(250))
+        gatewayIdentifyInterval = reader.duration(
+            .gatewayIdentifyInterval, in: .zero...(.seconds(60)), default: .zero)
         if roles.contains(.gateway), gatewaySocket.utf8.count > NodeSettings.maximumSocketPath {
             reader.problem(
                 .gatewaySocket,

@@ -30,6 +30,8 @@ public enum SettingKey: String, CaseIterable, Sendable {
     case gatewayHost = "gateway.host"
     case gatewayPort = "gateway.port"
     case gatewaySocket = "gateway.socket"
+    case gatewayJournalWait = "gateway.journal-wait"
+    case gatewayIdentifyInterval = "gateway.identify-interval"
     case adminTokenFile = "admin.token-file"
 
     /// What variables of ours begin with.

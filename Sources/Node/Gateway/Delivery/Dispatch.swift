@@ -10,6 +10,8 @@ final class Dispatch {
     enum Cause: Hashable, Sendable {
         /// A durable event of this number.
         case event(RootEntity, EventNumber)
+        /// A durable event by which a channel came or went.
+        case channel(GuildID, ChannelID, hasAppeared: Bool, EventNumber)
         /// A channel came into a session's sight, or left it, without an event of its own.
         case shift(GuildID, ChannelID, hasAppeared: Bool)
         /// An ephemeral event, or an answer: it may be missing after a crash.

@@ -34,6 +34,8 @@ final class SessionJournal {
     private var sealedAt: NIODeadline?
     /// The tick under way has taken too long: nothing waits for it.
     private(set) var isLate = false
+    /// Sessions that were opened, and of them those that the buddy is known to have.
+    private var openedCount = 0
     private(set) var journaledCount = 0
 
     /// - Parameter maximumWait: the longest that a delivery waits for its journal.
@@ -67,6 +69,7 @@ final class SessionJournal {
         isActive = false
         isLate = false
         sealedAt = nil
+        openedCount = 0
         journaledCount = 0
         groups.clear()
         header = nil
@@ -79,7 +82,8 @@ final class SessionJournal {
     func close(_ session: Session) {
         closed.append(session.journalNumber)
         session.journal = nil
-        journaledCount -= 1
+        openedCount -= 1
+        journaledCount = min(journaledCount, openedCount)
     }
 
     // MARK: What happens
@@ -92,6 +96,9 @@ final class SessionJournal {
         switch cause {
         case .event(let root, let number): append(.event(root, number), session)
         case .shift(let guild, let channel, let hasAppeared):
+            append(.shift(guild, channel, hasAppeared: hasAppeared), session)
+        case .channel(let guild, let channel, let hasAppeared, let number):
+            append(.event(.guild(guild), number), session)
             append(.shift(guild, channel, hasAppeared: hasAppeared), session)
         case .other: append(.other, session)
         }
@@ -150,7 +157,7 @@ final class SessionJournal {
         var tick = JournalTick(loop: loop, number: number)
         tick.groups = groups
         // The bytes belong to the message now; the next tick writes to its own.
-        groups = ByteBuffer()
+        groups = ByteBufferAllocator().buffer(capacity: min(tick.groups.readableBytes, 64 * 1024))
         tick.closed = closed
         closed.removeAll(keepingCapacity: true)
         var bytes = 0
@@ -161,7 +168,7 @@ final class SessionJournal {
             session.journalNumber = nextNumber
             nextNumber &+= 1
             session.journal = self
-            journaledCount += 1
+            openedCount += 1
             var record = record(session)
             record.floor = max(record.floor, record.settled)
             record.deliveries = record.deliveries.filter { $0.sequence > record.floor }
@@ -180,6 +187,7 @@ final class SessionJournal {
         guard isActive, sealedAt != nil, tick == number else { return false }
         sealedAt = nil
         isLate = false
+        journaledCount = openedCount
         return true
     }
 

@@ -14,6 +14,9 @@ extension ClientLoop {
             }
         }
         if let intents = identify.intents, intents < 0 { return connection.close(.invalidIntents) }
+        guard context.pace.admits(token.userID, shard: identify.shard?[0] ?? 0, now: now) else {
+            return connection.invalidated()
+        }
         connection.identify = (identify, token)
         context.authenticate(token, self, connection.number)
     }
@@ -32,6 +35,7 @@ extension ClientLoop {
             return connection.close(.unknownError)
         }
         guard let actor = reply.actor else { return connection.close(.authenticationFailed) }
+        guard !reply.isExhausted else { return connection.close(.rateLimited) }
         let intents: UInt64
         if let asked = identify.intents {
             intents = UInt64(asked)

@@ -11,6 +11,7 @@ struct LoopContext: Sendable {
     var tokenSecret: TokenSecret
     var logger: Logger
     var metrics: GatewayMetrics
+    var pace: IdentifyPace
     /// Asks the user's slot about a well-signed token; answered by ``LoopMessage/authenticated(connection:_:)``.
     var authenticate: @Sendable (Token, _ loop: any LoopPost, _ connection: UInt64) -> Void
     /// Answered by ``LoopMessage/resumed(connection:_:)``.

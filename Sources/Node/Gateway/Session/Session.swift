@@ -113,7 +113,10 @@ final class Session {
         sequence += 1
         replay.append(dispatch, sequence: sequence, now: now)
         journal?.sent(dispatch.cause, self)
-        if case .shift = dispatch.cause { settledSequence = sequence }
+        switch dispatch.cause {
+        case .channel, .shift: settledSequence = sequence
+        case .event, .other: break
+        }
         sink?.deliver(dispatch, sequence: sequence)
     }
 

@@ -14,7 +14,17 @@ extension SessionHost {
         /// - Parameter number: absent for ephemeral events.
         init(_ event: Event, number: EventNumber?) {
             self.event = event
-            cause = number.map { .event(event.root, $0) } ?? .other
+            guard let number else {
+                cause = .other
+                return
+            }
+            switch (event.root, event.change) {
+            case (.guild(let guild), .channel(let channel)?) where event.type == "CHANNEL_CREATE":
+                cause = .channel(guild, channel.id, hasAppeared: true, number)
+            case (.guild(let guild), .channelDeleted(let channel)?):
+                cause = .channel(guild, channel, hasAppeared: false, number)
+            default: cause = .event(event.root, number)
+            }
         }
 
         /// - Parameter readsContent: whether the session may see what messages say.

@@ -68,7 +68,8 @@ struct SessionRecord: Sendable, FieldCodable {
                 case .event(let root, let number):
                     root.write(to: &$0, guild: 3, user: 4)
                     $0.write(5, number)
-                case .shift, .other: break
+                // Before these, what the session saw is not known: they are never asked for by number.
+                case .channel, .shift, .other: break
                 }
             }
         }

@@ -38,15 +38,14 @@ extension Responder {
 
     private struct BotGateway: Encodable {
         struct Limit: Encodable {
-            var total = 1000
-            // The gateways count identifies by session; the edge does not know how many are left.
-            var remaining = 1000
-            var resetAfter = 0
-            var maxConcurrency = 1
+            var total = SessionStarts.total
+            var remaining: Int
+            var resetAfter: Int
+            var maxConcurrency = SessionStarts.maximumConcurrency
         }
         var url: String
         var shards: Int
-        var sessionStartLimit = Limit()
+        var sessionStartLimit: Limit
     }
 
     /// Guilds that one shard is recommended for, as Discord does; a shard serves at most 2,500.
@@ -59,8 +58,20 @@ extension Responder {
         guard actor.profile.isBot else { throw .onlyBotsAllowed }
         let guilds = try await guildIDs(of: actor, target)
         let shards = max(1, (guilds.count + Self.guildsPerShard - 1) / Self.guildsPerShard)
+        let starts = await sessionStarts(of: actor, target)
+        let limit = BotGateway.Limit(remaining: starts.remaining, resetAfter: starts.resetAfterMilliseconds)
         return EdgeResponse(
-            status: .ok, body: JSON.encode(BotGateway(url: gatewayURL(for: request), shards: shards)))
+            status: .ok,
+            body: JSON.encode(
+                BotGateway(url: gatewayURL(for: request), shards: shards, sessionStartLimit: limit)))
+    }
+
+    /// What the bot's slot has counted; as if nothing were, when it does not say.
+    private func sessionStarts(of actor: Actor, _ target: CallTarget) async -> SessionStarts {
+        let body = AuthenticateRequest(userID: actor.userID, tokenID: actor.tokenID).encoded()
+        let reply = try? await service.slots.call(
+            actor.userID.slot, kind: .authenticate, body: body, requestID: nil, deadline: target.deadline)
+        return reply.flatMap { try? AuthenticateReply(decoding: $0) }?.sessionStarts ?? SessionStarts()
     }
 
     // MARK: Guild list
