@@ -103,7 +103,8 @@ let package = Package(
         library(
             "Slots", "Node",
             [
-                "Domain", "Guild", "User", "Storage", "Replication", "Identity", "Wire", "Placement", "Coordination",
+                "Backup", "ObjectStore", "Domain", "Guild", "User", "Storage", "Replication", "Identity", "Wire",
+                "Placement", "Coordination",
                 "Transport", "Routing", "Operations", nioCore, nioPosix, logging, metrics, tracing,
                 .product(name: "DequeModule", package: "swift-collections"),
             ]),
@@ -117,8 +118,8 @@ let package = Package(
         .executableTarget(
             name: "guildhall-node",
             dependencies: [
-                "Slots", "Gateway", "Routing", "Transport", "Coordination", "Operations", "Placement", "Identity",
-                "Wire",
+                "Slots", "Gateway", "Routing", "Transport", "Coordination", "Operations", "ObjectStore", "Placement",
+                "Identity", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), logging, nioCore, nioPosix,
             ],
             path: "Sources/Node/guildhall-node", swiftSettings: strict),
@@ -145,7 +146,8 @@ let package = Package(
             dependencies: [
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                "Identity", nioCore, nioPosix, crypto, .product(name: "NIOFoundationCompat", package: "swift-nio"),
+                "Backup", "ObjectStore", "Identity", nioCore, nioPosix, crypto,
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
             ],
             path: "ops/guildctl", swiftSettings: strict),
 
@@ -191,7 +193,8 @@ let package = Package(
         tests(
             "Slots",
             [
-                "Slots", "Domain", "Storage", "Replication", "Identity", "Wire", "Placement", "Coordination", "Routing",
+                "Slots", "Backup", "ObjectStore", "Domain", "Storage", "Replication", "Identity", "Wire", "Placement",
+                "Coordination", "Routing",
                 "Transport", nioCore, nioPosix, logging,
             ]),
         tests(

@@ -44,8 +44,8 @@ struct PackTests {
     func full() {
         var writer = PackWriter(kind: .rows)
         var generator = SystemRandomNumberGenerator()
+        let value = ByteBuffer(bytes: (0..<100_000).map { _ in UInt8.random(in: 0...255, using: &generator) })
         while !writer.isFull {
-            let value = ByteBuffer(bytes: (0..<100_000).map { _ in UInt8.random(in: 0...255, using: &generator) })
             writer.add(.row(family: 1, key: [1], value: value))
         }
         #expect(writer.finish().readableBytes <= Pack.fullSize + 2 * Pack.chunkSize)

@@ -61,7 +61,7 @@ final class FakeSlots: SlotCaller {
                         trace: ServiceContext.current?.traceParent))
             }
             return try await answer(request, slot).encoded()
-        case .outbox, .ping: throw .refused("not for routers")
+        case .outbox, .ping, .restore: throw .refused("not for routers")
         }
     }
 

@@ -6,8 +6,8 @@ import Testing
 /// PyPI's `moto` server: an S3 that is not ours. It ends when this process ends, since its standard input does.
 actor MotoServer {
     /// The virtual environment that `scripts/test` makes; without it these tests are skipped.
-    static let environment = ProcessInfo.processInfo.environment["GUILDHALL_TEST_VENV"]
-    static let comment = Comment("GUILDHALL_TEST_VENV names no virtual environment with moto[server]")
+    static let environment = ProcessInfo.processInfo.environment["E2E_VENV"]
+    static let comment = Comment("E2E_VENV names no virtual environment with moto[server]")
     static let shared = MotoServer(checksSignatures: false)
     /// One that knows one access key and refuses others.
     static let strict = MotoServer(checksSignatures: true)

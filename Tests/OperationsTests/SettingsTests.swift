@@ -154,6 +154,25 @@ import Testing
         #expect(found.count == 1 && found[0].hasPrefix("gateway.socket: "))
     }
 
+    @Test func objectsLieOnDiskUnlessABucketIsNamed() async throws {
+        func location(_ overrides: [String]) async throws -> String {
+            try await withFile(minimal) { file in
+                try NodeSettings(
+                    from: try await SettingsSource(file: file, environment: [:], overrides: overrides)
+                ).objects.location
+            }
+        }
+        #expect(try await location([]).hasSuffix("/objects"))
+        #expect(
+            try await location([
+                "objects.kind=s3", "objects.s3.bucket=b-1", "objects.s3.prefix=x/y", "objects.s3.region=eu-central-1",
+                "objects.s3.endpoint=http://127.0.0.1:9000", "objects.s3.addressing=path",
+            ]) == "s3://b-1/x/y?region=eu-central-1&endpoint=http://127.0.0.1:9000&addressing=path")
+        let found = try await problems(
+            minimal, overrides: ["objects.kind=s3", "objects.s3.credentials-file=/nonexistent/keys"])
+        #expect(found.map { $0.split(separator: ":")[0] } == ["objects.s3.bucket", "objects.s3.credentials-file"])
+    }
+
     @Test func theCheckSaysWhetherAProcessWouldStart() async throws {
         let good = try await withFile(minimal) { await ConfigurationCheck.node(file: $0, overrides: []) }
         #expect(good.exitCode == 0)

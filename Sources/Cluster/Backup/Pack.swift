@@ -34,7 +34,7 @@ public enum Pack {
 }
 
 /// Makes one pack.
-public struct PackWriter {
+public struct PackWriter: Sendable {
     public let kind: Pack.Kind
     private var output = ByteBuffer()
     private var chunk = ByteBuffer()
@@ -87,7 +87,7 @@ public struct PackWriter {
 
 /// Reads one pack. Every input gives records, the end or an error, and nothing is allocated before its length is
 /// checked.
-public struct PackReader {
+public struct PackReader: Sendable {
     public let kind: Pack.Kind
     private var input: ByteBuffer
     private var chunk = ByteBuffer()

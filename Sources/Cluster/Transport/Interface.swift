@@ -29,6 +29,8 @@ public struct CallMethod: RawRepresentable, Hashable, Sendable, CustomStringConv
     public static let pullSession = CallMethod(rawValue: 5)
     /// A process's status for operators, on the control lane.
     public static let status = CallMethod(rawValue: 6)
+    /// ``BackupCall`` → ``BackupReply``, on the bulk lane.
+    public static let backup = CallMethod(rawValue: 26)
     /// A draining gateway gives a session to a peer, on the request lane.
     public static let pushSession = CallMethod(rawValue: 20)
     /// A stream on which a gateway journals its sessions to its buddy, on the event lane.

@@ -109,6 +109,9 @@ final class CommandTransaction: SlotTransaction {
         }
     }
 
+    /// Later ids are larger than `mark`, which a restored slot has given already.
+    func raise(to mark: Snowflake) { if mark > minter.mark { minter = IDMinter(slot: slot, mark: mark) } }
+
     func random() -> UInt64 { generator.next() }
     func emit(_ event: Event) { events.append(event) }
     func emitEphemeral(_ event: Event) { ephemeralEvents.append(event) }

@@ -3,6 +3,7 @@ import Guild
 import Identity
 import Logging
 import NIOCore
+import ObjectStore
 import Placement
 import Routing
 import Storage
@@ -33,23 +34,28 @@ public final class GuildRole: NodeRole {
     public let acceptors: [CallMethod: any StreamAcceptor]
     private let folder: String
     private let registry: ServiceRegistry
+    private let backups: BackupService
     private let box = Box()
 
-    /// - Parameter folder: of the node's data.
-    public convenience init(folder: String) {
+    /// - Parameters:
+    ///   - folder: of the node's data.
+    ///   - objectCredentials: for object stores that backups lie in.
+    public convenience init(folder: String, objectCredentials: AWSCredentialsSource = .environment) {
         self.init(
-            folder: folder,
+            folder: folder, objectCredentials: objectCredentials,
             registry: ServiceRegistry(
                 [GuildService.self, UserService.self], authenticate: UserService.authenticate,
                 profile: UserService.profile))
     }
 
-    init(folder: String, registry: ServiceRegistry) {
+    init(folder: String, objectCredentials: AWSCredentialsSource = .environment, registry: ServiceRegistry) {
         self.folder = folder
         self.registry = registry
         let box = box
         let node: @Sendable () -> SlotNode? = { box.state.withLock { $0.node } }
-        handlers = [.slot: SlotCallHandler(node: node), .status: StatusHandler(node: node)]
+        backups = BackupService(
+            node: node, services: { box.state.withLock { $0.services } }, credentials: objectCredentials)
+        handlers = [.slot: SlotCallHandler(node: node), .status: StatusHandler(node: node), .backup: backups]
         acceptors = [.events: EventStreams(node: node)]
     }
 
@@ -91,6 +97,7 @@ public final class GuildRole: NodeRole {
         }
         following?.cancel()
         await following?.value
+        await backups.stop()
         await node?.drain(until: deadline)
         box.state.withLock { $0.node = nil }
     }

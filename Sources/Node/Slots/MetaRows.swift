@@ -23,6 +23,12 @@ enum MetaRows {
         case lastEvent = 6
         /// → what names this life of the slot's data.
         case incarnation = 7
+        /// → ``RestoreMarker``.
+        case restored = 20
+        /// destination (2), number (8) → an effect of the data's former life, for who lacks it.
+        case restoredOutbox = 21
+        /// index (8), ordinal (4) → ``Work`` of the data's former life.
+        case restoredWork = 22
     }
 
     private static func key(_ kind: Kind, _ body: (inout [UInt8]) -> Void = { _ in }) -> [UInt8] {
@@ -97,6 +103,38 @@ enum MetaRows {
     }
 
     static var incarnation: [UInt8] { key(.incarnation) }
+
+    // MARK: Restores
+
+    /// Behind every key of a row.
+    static let pastAllKeys = [UInt8](repeating: .max, count: Entry.maximumKeyLength + 1)
+
+    static var restored: [UInt8] { key(.restored) }
+    static func restoredOutbox(_ key: [UInt8]) -> [UInt8] { [Kind.restoredOutbox.rawValue] + key.dropFirst() }
+    static func restoredWork(_ key: [UInt8]) -> [UInt8] { [Kind.restoredWork.rawValue] + key.dropFirst() }
+    static var allRestoredOutbox: (from: [UInt8], upTo: [UInt8]) { (key(.restoredOutbox), end(.restoredOutbox)) }
+    static var restoredWork: (from: [UInt8], upTo: [UInt8]) { (key(.restoredWork), end(.restoredWork)) }
+
+    /// What a row of a backup is to a restore.
+    enum Part { case outbox, work, inbox, incarnation, other }
+
+    static func part(_ key: [UInt8]) -> Part {
+        switch (key.first.flatMap { Kind(rawValue: $0) }, key.count) {
+        case (.outbox, 11): .outbox
+        case (.work, 13): .work
+        case (.inbox, 11): .inbox
+        case (.incarnation, 1): .incarnation
+        default: .other
+        }
+    }
+
+    /// Whether a restore may write the row.
+    static func isRestorable(_ key: [UInt8]) -> Bool {
+        switch key.first.flatMap({ Kind(rawValue: $0) }) {
+        case .inbox, .restoredOutbox, .restoredWork: true
+        default: false
+        }
+    }
 
     // MARK: Values
 

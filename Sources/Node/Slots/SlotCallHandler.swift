@@ -34,6 +34,7 @@ extension SlotCall.Kind {
         case .outbox: "slot outbox"
         case .ping: "slot ping"
         case .profile: "slot profile"
+        case .restore: "slot restore"
         }
     }
 }

@@ -100,6 +100,7 @@ final class SlotExecutor {
         case .ping: complete(.done(ByteBuffer()))
         case .authenticate: runtime.authenticate(call.body, complete: complete)
         case .profile: runtime.profile(call.body, complete: complete)
+        case .restore: runtime.restore(call.body, complete: complete)
         }
     }
 

@@ -118,6 +118,11 @@ public final class SlotNode: Sendable {
 
     // MARK: Slots
 
+    /// Reads the store off the executors; `body` may block for the time of a few megabytes.
+    func read<Value: Sendable>(_ body: @escaping @Sendable (Store) throws -> Value) async throws -> Value {
+        try await maintenance.runIfActive { [store = environment.store] in try body(store) }
+    }
+
     /// Callers of these slots are told to wait: they are about to be opened.
     public func prepare(_ slots: [Slot]) async {
         for slot in slots { await host(slot).prepare(slot) }

@@ -5,6 +5,7 @@ import Identity
 import Logging
 import NIOCore
 import NIOPosix
+import ObjectStore
 import Operations
 import Placement
 import Routing
@@ -107,7 +108,10 @@ final class NodeProcess: Sendable {
             attributes: [.posixPermissions: 0o700])
         return try settings.roles.map { role -> any NodeRole in
             switch role {
-            case .guild: return GuildRole(folder: settings.process.data + "/guild")
+            case .guild:
+                return GuildRole(
+                    folder: settings.process.data + "/guild",
+                    objectCredentials: settings.objects.credentialsFile.map { .file($0) } ?? .environment)
             case .gateway:
                 return GatewayRole(
                     settings: GatewaySettings(

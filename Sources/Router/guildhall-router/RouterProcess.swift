@@ -10,6 +10,7 @@ import Placement
 import Routing
 import Synchronization
 import Transport
+import Wire
 
 /// The life of a router process: what is started in which order, and how it ends.
 ///
@@ -192,10 +193,21 @@ final class RouterProcess: Sendable {
         group: MultiThreadedEventLoopGroup
     ) async throws -> EdgeServer {
         let level = telemetry.logLevel
-        let operators = OperatorsAPI(
+        var operators = OperatorsAPI(
             token: token, cluster: record, version: ProgramVersion.text,
             moveClock: { try await member.setClockOffset($0) }, logLevel: { level.level },
             setLogLevel: { level.level = $0 })
+        operators.backup = { call, deadline throws(CallFailure) in
+            guard let primary = member.row(call.slot)?.primary, let node = member.node(primary) else {
+                throw .unreachable("the primary of slot \(call.slot) is not registered")
+            }
+            let reply = try await client.call(
+                .backup, body: call.encoded(),
+                to: NodeAddress(node: primary, host: node.host, port: node.port), lane: .bulk, deadline: deadline)
+            do { return try BackupReply(decoding: reply) } catch {
+                throw .refused("the node's answer cannot be decoded: \(error)")
+            }
+        }
         let service = EdgeService(
             slots: RemoteSlotCaller(view: member, client: client), view: member, tokenSecret: record.tokenSecret,
             clock: clock, machine: settings.process.machine, operators: operators, logger: Logger(label: "edge"))

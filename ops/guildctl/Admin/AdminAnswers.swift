@@ -104,6 +104,23 @@ struct BotPermissions: Codable, Sendable {
     var permissions: String
 }
 
+struct BackupStep: Codable, Sendable {
+    var step: String
+    var slot: Int
+    var location: String
+    var backupId: String
+    var parentId: String?
+    var checksum: String?
+    var bytesPerSecond: Int?
+}
+
+struct BackupStepAnswer: Codable, Sendable {
+    var isDone: Bool
+    var bytes: Int
+    var records: Int
+    var detail: String
+}
+
 struct ClockOffset: Codable, Sendable {
     var offsetMs: Int64
 }

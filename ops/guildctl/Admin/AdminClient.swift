@@ -52,6 +52,11 @@ struct AdminClient: Sendable {
         _ = try await send("PUT", path, body: BotPermissions(permissions: permissions))
     }
 
+    func backupStep(_ step: BackupStep) async throws(AdminFailure) -> BackupStepAnswer {
+        let path = "/admin/v1/backup-steps"
+        return try decode(try await send("POST", path, body: step), of: path)
+    }
+
     func setClock(offsetMilliseconds: Int64) async throws(AdminFailure) -> ClockAnswer {
         let path = "/admin/v1/test-clock"
         return try decode(try await send("PUT", path, body: ClockOffset(offsetMs: offsetMilliseconds)), of: path)

@@ -38,6 +38,9 @@ struct ClusterUp: AsyncParsableCommand {
     @Flag(help: "Create the cluster for tests: its clock can be moved. Only at the first start on a data folder.")
     var testClock = false
 
+    @Flag(help: "Make no owner and no bot: the cluster stays empty, for `guildctl restore`.")
+    var withoutAccounts = false
+
     @Option(help: "Of every process: trace, debug, info, notice, warning or error.")
     var logLevel = "info"
 
@@ -100,7 +103,9 @@ struct ClusterUp: AsyncParsableCommand {
         let supervisor = Supervisor(note: note)
         let plan = try plan(folder)
         let start = Task {
-            try await ClusterStart(plan: plan, limit: .seconds(startLimit), supervisor: supervisor).run()
+            try await ClusterStart(
+                plan: plan, limit: .seconds(startLimit), supervisor: supervisor, createsAccounts: !withoutAccounts
+            ).run()
         }
         let stopRequest = AsyncStream<Never>.makeStream()
         let watch = Task {

@@ -9,6 +9,8 @@ struct ClusterStart {
     let plan: ClusterPlan
     let limit: Duration
     let supervisor: Supervisor
+    /// Whether the first start makes an owner and a bot; a cluster that a backup is to be restored into stays empty.
+    var createsAccounts = true
 
     /// Starts the processes and waits until all of them serve.
     ///
@@ -30,6 +32,10 @@ struct ClusterStart {
         file.url = plan.url
         file.adminToken = adminToken
         file.processes = await supervisor.processes
+        guard createsAccounts else {
+            try plan.folder.write(file)
+            return file
+        }
         if file.owner == nil {
             file.owner = try await createOwner(client)
             // Kept at once: a start that is cut short between the two must not forget the password.

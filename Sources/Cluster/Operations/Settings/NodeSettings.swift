@@ -14,6 +14,7 @@ public struct NodeSettings: Hashable, Sendable {
     public var gateway: ProcessSettings.Listen
     /// The Unix socket that a gateway takes clients' sockets from routers by.
     public var gatewaySocket: String
+    public var objects: ObjectSettings
     /// The longest that a gateway's delivery waits for its journal.
     public var gatewayJournalWait: Duration
     /// Between two IDENTIFYs of one bot and `max_concurrency` key.
@@ -45,6 +46,7 @@ public struct NodeSettings: Hashable, Sendable {
         gateway = ProcessSettings.Listen(
             host: reader.text(.gatewayHost) ?? "127.0.0.1", port: reader.port(.gatewayPort))
         gatewaySocket = reader.text(.gatewaySocket) ?? process.data + "/gateway.sock"
+        objects = ObjectSettings(&reader, data: process.data)
         gatewayJournalWait = reader.duration(
             .gatewayJournalWait, in: .milliseconds(1)...(.seconds(60)), default: .milliseconds(250))
         gatewayIdentifyInterval = reader.duration(

@@ -33,6 +33,14 @@ public enum SettingKey: String, CaseIterable, Sendable {
     case gatewayJournalWait = "gateway.journal-wait"
     case gatewayIdentifyInterval = "gateway.identify-interval"
     case adminTokenFile = "admin.token-file"
+    case objectsKind = "objects.kind"
+    case objectsPath = "objects.path"
+    case objectsS3Endpoint = "objects.s3.endpoint"
+    case objectsS3Bucket = "objects.s3.bucket"
+    case objectsS3Region = "objects.s3.region"
+    case objectsS3Prefix = "objects.s3.prefix"
+    case objectsS3Addressing = "objects.s3.addressing"
+    case objectsS3CredentialsFile = "objects.s3.credentials-file"
 
     /// What variables of ours begin with.
     public static let environmentPrefix = "GUILDHALL_"

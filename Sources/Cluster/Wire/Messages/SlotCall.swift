@@ -24,6 +24,8 @@ public struct SlotCall: Sendable, FieldCodable {
         case ping = 4
         /// An ``AuthenticateRequest`` of which only the user counts → ``UserProfile``, or an empty body when unknown.
         case profile = 5
+        /// ``RestoreStep`` → ``RestoreMarker``; from guild nodes only.
+        case restore = 10
     }
 
     public init(slot: Slot, epoch: Epoch, requestID: RequestID?, kind: Kind, body: ByteBuffer) {

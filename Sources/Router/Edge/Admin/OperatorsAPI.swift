@@ -2,7 +2,10 @@ import Crypto
 import Foundation
 import Identity
 import Logging
+import NIOCore
 import Routing
+import Transport
+import Wire
 
 /// What the operators' API (docs/admin-api.md) needs beside the view of the cluster.
 public struct OperatorsAPI: Sendable {
@@ -15,6 +18,11 @@ public struct OperatorsAPI: Sendable {
     /// This process's log level.
     public var logLevel: @Sendable () -> Logger.Level
     public var setLogLevel: @Sendable (Logger.Level) -> Void
+
+    /// Passes a step of a backup or restore to the primary of its slot.
+    public var backup: @Sendable (BackupCall, NIODeadline) async throws(CallFailure) -> BackupReply = {
+        _, _ throws(CallFailure) in throw .unknownMethod
+    }
 
     /// - Parameter token: the operators' token; `nil` closes the API.
     public init(
