@@ -62,15 +62,18 @@ import Testing
         var clock = ClockGuard()
         let peers: [String: Duration] = ["a": .zero, "b": .seconds(9), "c": .seconds(9)]
         #expect(run(&clock, ahead: peers, from: .zero, for: .seconds(30)) == [])
-        #expect(run(&clock, ahead: ["a": .seconds(-9), "b": .seconds(9), "c": .seconds(9)], from: .seconds(30),
-            for: .seconds(30)) == [])
+        #expect(
+            run(
+                &clock, ahead: ["a": .seconds(-9), "b": .seconds(9), "c": .seconds(9)], from: .seconds(30),
+                for: .seconds(30)) == [])
     }
 
     @Test func whatTheRoundTripMayExplainIsNoDifference() {
         var clock = ClockGuard()
         let peers: [String: Duration] = ["a": .milliseconds(1_200), "b": .milliseconds(1_200)]
         #expect(run(&clock, ahead: peers, roundTrip: .seconds(2), from: .zero, for: .seconds(30)) == [])
-        #expect(run(&clock, ahead: peers, roundTrip: .milliseconds(10), from: .seconds(30), for: .seconds(3)).count == 1)
+        #expect(
+            run(&clock, ahead: peers, roundTrip: .milliseconds(10), from: .seconds(30), for: .seconds(3)).count == 1)
     }
 
     @Test func aClockThatIsSetRightIsBelievedAfterAWhile() {

@@ -12,7 +12,8 @@ import Testing
         var text = ""
         for value in StoredValue.all {
             let bytes = try value.encoded()
-            text += "\(value.name) = \(bytes.readableBytesView.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined())\n"
+            text +=
+                "\(value.name) = \(bytes.readableBytesView.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined())\n"
         }
         try text.write(toFile: path, atomically: true, encoding: .utf8)
     }

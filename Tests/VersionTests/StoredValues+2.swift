@@ -17,7 +17,9 @@ extension StoredValue {
         let index = LogIndex(rawValue: 300)
         let position = LogPosition(epoch: epoch, index: index)
         func reply(_ result: AppendReply.Result) -> ReplicationMessage {
-            .appendReply(AppendReply(slot: slot, epoch: epoch, result: result, life: 0xabcdef, isBlank: true))
+            .appendReply(
+                AppendReply(slot: slot, epoch: epoch, result: result, life: 0xabcdef, isBlank: true, commitIndex: index)
+            )
         }
         return [
             StoredValue("2.NodeRecord", NodeRecord(id: node, roles: [.guild], host: "h", port: 1, startedAt: time)),

@@ -61,9 +61,11 @@ extension StoredValue {
             StoredValue(name, encoded: { entry.encoded() }, recoded: { try Entry(decoding: $0).encoded() })
         }
         return [
-            value("Entry.empty", Entry(
-                slot: slot, epoch: Epoch(rawValue: 7), index: LogIndex(rawValue: 299), time: time,
-                idMark: Snowflake(rawValue: 0))),
+            value(
+                "Entry.empty",
+                Entry(
+                    slot: slot, epoch: Epoch(rawValue: 7), index: LogIndex(rawValue: 299), time: time,
+                    idMark: Snowflake(rawValue: 0))),
             value("Entry.whole", whole),
         ]
             + replies.map { name, reply in
@@ -76,7 +78,9 @@ extension StoredValue {
 
     static var sessions: [StoredValue] {
         let encoded: @Sendable () throws -> ByteBuffer = {
-            guard let id = SessionID(String(repeating: "0af1", count: 8) + "67617465776179") else { throw CocoaError(.coderInvalidValue) }
+            guard let id = SessionID(String(repeating: "0af1", count: 8) + "67617465776179") else {
+                throw CocoaError(.coderInvalidValue)
+            }
             let identity = Session.Identity(
                 id: id, actor: Actor(profile: profile, tokenID: 77), intents: 513, version: 10, shard: 1, shardCount: 2,
                 isSharded: true, largeThreshold: 250)
@@ -93,7 +97,7 @@ extension StoredValue {
     }
 
     static var storage: [StoredValue] {
-        let store = String(repeating: "0b", count: 8)
+        let store = String(repeating: "0b", count: 16)
         @Sendable func identity(of file: ByteBuffer?, in folder: String) throws -> ByteBuffer {
             let path = folder + "/STORE"
             if let file { try Data(file.readableBytesView).write(to: URL(fileURLWithPath: path)) }
@@ -101,7 +105,9 @@ extension StoredValue {
             var text = try String(contentsOfFile: path, encoding: .utf8)
             // A new one is random.
             if file == nil { text = text.replacingOccurrences(of: identity.store.rawValue, with: store) }
-            return ByteBuffer(string: file == nil ? text : "format \(identity.format)\ncluster \(identity.cluster)\nstore \(identity.store)\n")
+            return ByteBuffer(
+                string: file == nil
+                    ? text : "format \(identity.format)\ncluster \(identity.cluster)\nstore \(identity.store)\n")
         }
         return [
             StoredValue(
@@ -110,7 +116,9 @@ extension StoredValue {
             StoredValue(
                 "Applied",
                 encoded: {
-                    try applied(.init(epoch: Epoch(rawValue: 7), index: LogIndex(rawValue: 300), idMark: Snowflake(rawValue: 5)))
+                    try applied(
+                        .init(epoch: Epoch(rawValue: 7), index: LogIndex(rawValue: 300), idMark: Snowflake(rawValue: 5))
+                    )
                 },
                 recoded: { row in
                     try inFolder { folder in

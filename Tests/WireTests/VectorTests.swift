@@ -53,7 +53,8 @@ import Testing
         var decoder = FrameDecoder(maximumLength: 4_096, expectsPreface: isPreface)
         decoder.append(bytes)
         guard let frame = try decoder.next() else { return isPreface ? "preface" : "incomplete" }
-        return "\(frame.type.rawValue) \(frame.streamID) \(Array(frame.fields.readableBytesView)) \(Array(frame.body.readableBytesView))"
+        return
+            "\(frame.type.rawValue) \(frame.streamID) \(Array(frame.fields.readableBytesView)) \(Array(frame.body.readableBytesView))"
     }
 
     @Test func varintsAreEncodedAsTheVectorsSay() throws {

@@ -44,6 +44,9 @@ public struct CallMethod: RawRepresentable, Hashable, Sendable, CustomStringConv
         CallMethod.ofFirstVersion.contains(rawValue) ? ProtocolVersion.oldest : ProtocolVersion.replication
     }
 
+    /// ``VerificationRequest`` → ``VerificationReply``, on the bulk lane.
+    public static let verify = CallMethod(rawValue: 27)
+
     public var description: String { String(rawValue) }
 }
 

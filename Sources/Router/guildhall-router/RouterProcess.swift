@@ -197,6 +197,9 @@ final class RouterProcess: Sendable {
             token: token, cluster: record, version: ProgramVersion.text,
             moveClock: { try await member.setClockOffset($0) }, logLevel: { level.level },
             setLogLevel: { level.level = $0 })
+        operators.verify = { slot, limits in
+            await SlotVerification(view: member, client: client, limits: limits).run(slot)
+        }
         operators.backup = { call, deadline throws(CallFailure) in
             guard let primary = member.row(call.slot)?.primary, let node = member.node(primary) else {
                 throw .unreachable("the primary of slot \(call.slot) is not registered")

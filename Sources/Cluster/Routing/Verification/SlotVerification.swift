@@ -114,7 +114,7 @@ public struct SlotVerification: Sendable {
             }
             if held.count == addresses.count {
                 let order = addresses.map(\.node)
-                held.sort { order.firstIndex(of: $0.address.node)! < order.firstIndex(of: $1.address.node)! }
+                held = order.compactMap { node in held.first { $0.address.node == node } }
                 return (held, index)
             }
             await release(held)
@@ -152,7 +152,7 @@ public struct SlotVerification: Sendable {
                 let (own, next) = try await sum(held[0], range)
                 range.upTo = next
                 var sums = [held[0].address.node: own]
-                for (node, sum) in try await sums(of: range, at: held.dropFirst()) { sums[node] = sum }
+                for (node, sum) in try await otherSums(of: range, at: held.dropFirst()) { sums[node] = sum }
                 if Set(sums.values).count > 1 {
                     comparison.differences.append(Difference(slot: slot, range: range, index: index, sums: sums))
                 }
@@ -168,7 +168,7 @@ public struct SlotVerification: Sendable {
         return comparison
     }
 
-    private func sums(
+    private func otherSums(
         of range: RowRange, at held: ArraySlice<Held>
     ) async throws(Obstacle) -> [(NodeID, RangeSum)] {
         let results = await withTaskGroup(of: Result<(NodeID, RangeSum), Obstacle>.self) { tasks in

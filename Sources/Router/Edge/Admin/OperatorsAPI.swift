@@ -19,6 +19,10 @@ public struct OperatorsAPI: Sendable {
     public var logLevel: @Sendable () -> Logger.Level
     public var setLogLevel: @Sendable (Logger.Level) -> Void
 
+    /// Compares the replicas of a slot.
+    public var verify: @Sendable (Slot, SlotVerification.Limits) async -> SlotVerification.Outcome = { _, _ in
+        .notCompared("this router cannot")
+    }
     /// Passes a step of a backup or restore to the primary of its slot.
     public var backup: @Sendable (BackupCall, NIODeadline) async throws(CallFailure) -> BackupReply = {
         _, _ throws(CallFailure) in throw .unknownMethod
