@@ -55,6 +55,13 @@ let package = Package(
         library("Placement", "Cluster", ["Identity", "Wire"]),
         library("Coordination", "Cluster", ["Identity", "Placement", "Wire", nioCore, crypto]),
         library(
+            "EtcdCoordination", "Cluster",
+            [
+                "Coordination", "Operations", nioCore, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ]),
+        library(
             "Transport", "Cluster",
             [
                 "Identity", "Wire", nioCore, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -118,8 +125,8 @@ let package = Package(
         .executableTarget(
             name: "guildhall-node",
             dependencies: [
-                "Slots", "Gateway", "Routing", "Transport", "Coordination", "Operations", "ObjectStore", "Placement",
-                "Identity", "Wire",
+                "Slots", "Gateway", "Routing", "Transport", "Coordination", "EtcdCoordination", "Operations",
+                "ObjectStore", "Placement", "Identity", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), logging, nioCore, nioPosix,
             ],
             path: "Sources/Node/guildhall-node", swiftSettings: strict),
@@ -135,7 +142,8 @@ let package = Package(
         .executableTarget(
             name: "guildhall-router",
             dependencies: [
-                "Edge", "Routing", "Transport", "Coordination", "Operations", "Placement", "Identity", "Wire",
+                "Edge", "Routing", "Transport", "Coordination", "EtcdCoordination", "Operations", "Placement",
+                "Identity", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), logging, nioCore, nioPosix,
             ],
             path: "Sources/Router/guildhall-router", swiftSettings: strict),
@@ -146,12 +154,13 @@ let package = Package(
             dependencies: [
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                "Backup", "ObjectStore", "Identity", nioCore, nioPosix, crypto,
+                "Backup", "ObjectStore", "Identity", "Coordination", "EtcdCoordination", "Operations", "Routing",
+                nioCore, nioPosix, crypto,
                 .product(name: "NIOFoundationCompat", package: "swift-nio"),
             ],
             path: "ops/guildctl", swiftSettings: strict),
 
-        tests("guildctl", ["guildctl"]),
+        tests("guildctl", ["guildctl", "Coordination", nioCore]),
         // Durable commands a second of the slots' runtime alone: `swift build -c release --product slot-writes`.
         .executableTarget(
             name: "slot-writes",
@@ -170,7 +179,11 @@ let package = Package(
         tests("Transport", ["Transport", "Wire", "Identity", nioCore, nioPosix, logging, metrics, tracing]),
         tests(
             "Routing",
-            ["Routing", "Transport", "Coordination", "Placement", "Identity", "Wire", nioCore, nioPosix, logging]),
+            [
+                "Routing", "Transport", "Coordination", "EtcdCoordination", "Placement", "Identity", "Wire", nioCore,
+                nioPosix, logging,
+            ]),
+        tests("EtcdCoordination", ["EtcdCoordination", "Coordination", nioCore]),
         tests("Replication", ["Replication", "Identity", "Placement", "Wire", nioCore]),
         // The deterministic simulator of replication: `scripts/simulate`.
         .target(

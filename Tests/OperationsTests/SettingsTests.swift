@@ -42,7 +42,7 @@ import Testing
         }
         #expect(settings.process.nodeID.rawValue == "guild-1")
         #expect(settings.roles == [.guild])
-        #expect(settings.coordinator == Endpoint(host: "127.0.0.1", port: 7_000))
+        #expect(settings.coordinator == .embedded(Endpoint(host: "127.0.0.1", port: 7_000)))
         #expect(settings.process.listen == ProcessSettings.Listen(host: "127.0.0.1", port: 0))
         #expect(settings.process.weight == 100)
         #expect(settings.process.tls == nil)
@@ -87,7 +87,7 @@ import Testing
         #expect(settings.http.headerTimeout == .milliseconds(500))
         #expect(settings.hasTestClock)
         #expect(settings.coordinatorData == "/tmp/r1/coordinator")
-        #expect(settings.coordinator == nil)
+        #expect(settings.coordinator == .embedded(nil))
     }
 
     @Test func allProblemsAreReportedAtOnce() async throws {

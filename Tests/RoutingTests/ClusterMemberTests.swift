@@ -6,7 +6,7 @@ import Routing
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct ClusterMemberTests {
-    @Test(arguments: CoordinatorKind.allCases)
+    @Test(arguments: CoordinatorKind.local)
     func membersSeeEachOtherComeAndGo(kind: CoordinatorKind) async throws {
         let fixture = try await ClusterFixture(kind)
         let first = try await fixture.member("a")

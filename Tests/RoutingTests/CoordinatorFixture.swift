@@ -10,6 +10,12 @@ enum CoordinatorKind: CaseIterable, Sendable {
     case embedded
     /// The embedded one, behind ``CoordinatorService`` and ``RemoteCoordinator``.
     case remote
+    /// Three real members on loopback.
+    case etcd
+
+    /// Those that start at once, in this process.
+    static let local: [CoordinatorKind] = [.embedded, .remote]
+    static var available: [CoordinatorKind] { allCases.filter { $0 != .etcd || EtcdCluster.isAvailable } }
 }
 
 /// A coordinator in a folder of its own, whose leases end when the test moves its clock.
@@ -31,6 +37,7 @@ final class CoordinatorFixture: Sendable {
         embedded = try EmbeddedCoordinator(directory: folder, settings: settings, clock: clock.leases)
         switch kind {
         case .embedded: coordinator = embedded
+        case .etcd: preconditionFailure("SuiteCoordinator starts etcd: it takes time")
         case .remote:
             let service = CoordinatorService(embedded)
             network.serve(CoordinatorFixture.router, handler: service, acceptor: service)

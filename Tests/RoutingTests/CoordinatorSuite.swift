@@ -2,11 +2,11 @@ import Coordination
 import NIOCore
 import Testing
 
-/// What every coordinator promises (DESIGN §5).
-@Suite(.timeLimit(.minutes(5))) struct CoordinatorSuite {
-    @Test(arguments: CoordinatorKind.allCases)
+/// What every coordinator promises (DESIGN §5). One test at a time: revisions are all keys', and an etcd is shared.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct CoordinatorSuite {
+    @Test(arguments: CoordinatorKind.available)
     func whatIsPutIsReadWithItsRevision(kind: CoordinatorKind) async throws {
-        let fixture = try CoordinatorFixture(kind)
+        let fixture = try await SuiteCoordinator(kind)
         let coordinator = fixture.coordinator
         #expect(try await coordinator.get("a") == nil)
         let first = try #require(try await coordinator.put("a", "1"))
@@ -20,9 +20,9 @@ import Testing
         #expect(try await coordinator.get("a") == nil)
     }
 
-    @Test(arguments: CoordinatorKind.allCases)
+    @Test(arguments: CoordinatorKind.available)
     func aListingHasThePrefixInKeyOrder(kind: CoordinatorKind) async throws {
-        let fixture = try CoordinatorFixture(kind)
+        let fixture = try await SuiteCoordinator(kind)
         let coordinator = fixture.coordinator
         for key in ["slots/0010", "nodes/b", "slots/0002", "nodes/a", "slotted"] {
             _ = try await coordinator.put(key, key)
@@ -34,9 +34,9 @@ import Testing
         #expect(try await coordinator.list(prefix: "none/").entries.isEmpty)
     }
 
-    @Test(arguments: CoordinatorKind.allCases)
+    @Test(arguments: CoordinatorKind.available)
     func aTransactionIsAllOrNothing(kind: CoordinatorKind) async throws {
-        let fixture = try CoordinatorFixture(kind)
+        let fixture = try await SuiteCoordinator(kind)
         let coordinator = fixture.coordinator
         let revision = try #require(try await coordinator.put("a", "1"))
         let both: [CoordinatorTransaction.Operation] = [
@@ -55,9 +55,9 @@ import Testing
         #expect(try await coordinator.commit(good) == nil)
     }
 
-    @Test(arguments: CoordinatorKind.allCases)
+    @Test(arguments: CoordinatorKind.available)
     func ofManySwapsOfOneRevisionExactlyOneWins(kind: CoordinatorKind) async throws {
-        let fixture = try CoordinatorFixture(kind)
+        let fixture = try await SuiteCoordinator(kind)
         let coordinator = fixture.coordinator
         let revision = try #require(try await coordinator.put("row", "0"))
         let wins = try await withThrowingTaskGroup(of: Bool.self) { group in
@@ -74,9 +74,9 @@ import Testing
         #expect(wins == 1)
     }
 
-    @Test(arguments: CoordinatorKind.allCases)
+    @Test(arguments: CoordinatorKind.available)
     func malformedTransactionsAreRefused(kind: CoordinatorKind) async throws {
-        let fixture = try CoordinatorFixture(kind)
+        let fixture = try await SuiteCoordinator(kind)
         let coordinator = fixture.coordinator
         let put = CoordinatorTransaction.Operation.put("a", ByteBuffer(), lease: nil)
         let many = (0...60).map { CoordinatorTransaction.Operation.put("\($0)", ByteBuffer(), lease: nil) }
@@ -92,17 +92,19 @@ import Testing
 
     // MARK: Leases
 
-    @Test(arguments: CoordinatorKind.allCases)
+    @Test(arguments: CoordinatorKind.available)
     func keysVanishWithTheirLease(kind: CoordinatorKind) async throws {
-        let fixture = try CoordinatorFixture(kind)
+        let fixture = try await SuiteCoordinator(kind)
         let coordinator = fixture.coordinator
-        let lease = try await coordinator.grantLease(.seconds(10))
+        let lease = try await coordinator.grantLease(fixture.lease)
         _ = try await coordinator.put("nodes/a", "x", lease: lease)
         _ = try await coordinator.put("nodes/b", "x", lease: lease)
         let revision = try #require(try await coordinator.put("nodes/c", "x"))
-        fixture.clock.advance(by: .milliseconds(9_999))
+        try await fixture.pass(0.6)
         try await coordinator.keepAlive(lease)
-        fixture.clock.advance(by: .seconds(10))
+        try await fixture.pass(0.6)
+        #expect(try await coordinator.list(prefix: "nodes/").entries.count == 3)
+        fixture.passLease()
         #expect(try await take(2, of: coordinator.watch(prefix: "nodes/", after: revision)) == ["nodes/a", "nodes/b"])
         #expect(try await coordinator.list(prefix: "nodes/").entries.map(\.key) == ["nodes/c"])
         await #expect(throws: CoordinatorFailure.leaseExpired) { try await coordinator.keepAlive(lease) }
@@ -111,18 +113,18 @@ import Testing
         }
     }
 
-    @Test(arguments: CoordinatorKind.allCases)
+    @Test(arguments: CoordinatorKind.available)
     func aLeaseThatIsKeptAliveLasts(kind: CoordinatorKind) async throws {
-        let fixture = try CoordinatorFixture(kind)
+        let fixture = try await SuiteCoordinator(kind)
         let coordinator = fixture.coordinator
-        let kept = try await coordinator.grantLease(.seconds(10))
+        let kept = try await coordinator.grantLease(fixture.lease)
         _ = try await coordinator.put("kept", "x", lease: kept)
         // Another one ends twice meanwhile.
         for _ in 0..<2 {
-            let left = try await coordinator.grantLease(.seconds(10))
+            let left = try await coordinator.grantLease(fixture.lease)
             let revision = try #require(try await coordinator.put("left", "x", lease: left))
             for _ in 0..<2 {
-                fixture.clock.advance(by: .seconds(6))
+                try await fixture.pass(0.6)
                 try await coordinator.keepAlive(kept)
             }
             #expect(try await take(1, of: coordinator.watch(prefix: "", after: revision)) == ["left"])
@@ -130,9 +132,9 @@ import Testing
         }
     }
 
-    @Test(arguments: CoordinatorKind.allCases)
+    @Test(arguments: CoordinatorKind.available)
     func revokingALeaseTakesItsKeysAtOnce(kind: CoordinatorKind) async throws {
-        let fixture = try CoordinatorFixture(kind)
+        let fixture = try await SuiteCoordinator(kind)
         let coordinator = fixture.coordinator
         let lease = try await coordinator.grantLease(.seconds(60))
         let other = try await coordinator.grantLease(.seconds(60))
@@ -150,9 +152,9 @@ import Testing
 
     // MARK: Watches
 
-    @Test(arguments: CoordinatorKind.allCases)
+    @Test(arguments: CoordinatorKind.available)
     func aWatchSeesEveryChangeOfItsPrefixInOrder(kind: CoordinatorKind) async throws {
-        let fixture = try CoordinatorFixture(kind)
+        let fixture = try await SuiteCoordinator(kind)
         let coordinator = fixture.coordinator
         let start = try #require(try await coordinator.put("k/0", "before"))
         let watch = Task { try await take(6, of: coordinator.watch(prefix: "k/", after: start)) }
@@ -168,9 +170,9 @@ import Testing
         #expect(try await watch.value == ["k/1=a", "k/1=b", "k/2=c", "k/1", "k/3=d", "k/0"])
     }
 
-    @Test(arguments: CoordinatorKind.allCases)
+    @Test(arguments: CoordinatorKind.available)
     func aWatchFromThePastReplaysHistory(kind: CoordinatorKind) async throws {
-        let fixture = try CoordinatorFixture(kind)
+        let fixture = try await SuiteCoordinator(kind)
         let coordinator = fixture.coordinator
         var revisions: [UInt64] = []
         for number in 0..<100 { revisions.append(try #require(try await coordinator.put("k", "\(number)"))) }
@@ -178,14 +180,11 @@ import Testing
             try await take(60, of: coordinator.watch(prefix: "", after: revisions[39])) == (40..<100).map { "k=\($0)" })
     }
 
-    @Test(arguments: CoordinatorKind.allCases)
+    @Test(arguments: CoordinatorKind.available)
     func aWatchBehindTheHistoryIsTold(kind: CoordinatorKind) async throws {
-        let fixture = try CoordinatorFixture(kind)
+        let fixture = try await SuiteCoordinator(kind)
         let coordinator = fixture.coordinator
-        let large = (0..<60).map { CoordinatorTransaction.Operation.put("k/\($0)", ByteBuffer(), lease: nil) }
-        for _ in 0...EmbeddedCoordinatorState.historyLimit / 60 {
-            _ = try await coordinator.commit(CoordinatorTransaction(operations: large))
-        }
+        try await fixture.forgetHistory()
         await #expect(throws: CoordinatorFailure.compacted) {
             _ = try await take(1, of: coordinator.watch(prefix: "", after: 1))
         }
@@ -196,9 +195,9 @@ import Testing
         }
     }
 
-    @Test(arguments: CoordinatorKind.allCases)
+    @Test(arguments: CoordinatorKind.available)
     func aCancelledWatchEnds(kind: CoordinatorKind) async throws {
-        let fixture = try CoordinatorFixture(kind)
+        let fixture = try await SuiteCoordinator(kind)
         let watch = Task { [coordinator = fixture.coordinator] in
             for try await _ in coordinator.watch(prefix: "", after: 0) {}
         }

@@ -11,7 +11,7 @@ import Testing
             coordinator: fixture.coordination.coordinator, settings: .init(guildNodes: nodes), logger: quiet)
     }
 
-    @Test(arguments: CoordinatorKind.allCases)
+    @Test(arguments: CoordinatorKind.local)
     func allRowsAreWrittenOnceEnoughNodesAreThere(kind: CoordinatorKind) async throws {
         let fixture = try await ClusterFixture(kind)
         var members = [try await fixture.member("g1"), try await fixture.member("x", roles: [.gateway])]

@@ -155,6 +155,19 @@ import Wire
         }
     }
 
+    /// After a crash the store's rows are older than what was acknowledged, until the slot's log has been replayed.
+    @Test func aSlotThatDoesNotServeYetIsNotBackedUp() async throws {
+        let (folder, store) = (try TemporaryFolder(), try TemporaryFolder())
+        let scene = Scene(
+            node: try await TestNode(folder.path, slots: [TestNode.slot]),
+            catalog: BackupCatalog(store: DiskObjectStore(folder: store.path)))
+        let id = try id("a")
+        await #expect(throws: SlotNotServed.self) { try await scene.backup(id, Self.other).rows() }
+        await #expect(throws: SlotNotServed.self) { try await scene.backup(id, Self.other).entries() }
+        await #expect(throws: SlotNotServed.self) { try await scene.restore(id, Self.other).check() }
+        await scene.node.close()
+    }
+
     @Test func workGoesOnInTheRestoredSlot() async throws {
         try await withScenes { source, target in
             let id = try id("a")

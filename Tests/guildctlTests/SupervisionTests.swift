@@ -1,4 +1,6 @@
+import Coordination
 import Foundation
+import NIOCore
 import Testing
 
 @testable import guildctl
@@ -26,7 +28,7 @@ import Testing
         let roles = StopPhase.all.flatMap(\.roles)
         #expect(Set(roles) == Set(ProcessPlan.Role.allCases))
         #expect(roles.count == ProcessPlan.Role.allCases.count)
-        #expect(StopPhase.all.last?.roles == [.router])
+        #expect(StopPhase.all.suffix(2).map(\.roles) == [[.router], [.etcd]])
         #expect(StopPhase.all.first?.roles == [.gateway])
     }
 }
@@ -133,6 +135,57 @@ import Testing
         }
         // A colon and a blank in a path stay one value.
         #expect(processes[1].configuration.contains("data: \"/d a:ta/guild-1\"\n"))
+    }
+
+    @Test func withEtcdItIsStartedFirstAndStoppedLastAndAllArePointedToIt() throws {
+        let plan = ClusterPlan(
+            folder: DataFolder(path: "/d"), programs: "/p", guildNodes: 1, gatewayNodes: 1, clientPort: 1,
+            coordinatorPort: 2, isTestCluster: false, logLevel: "info",
+            coordinator: .supervised(clientPort: 3, peerPort: 4))
+        let processes = try plan.processes()
+        #expect(processes.map(\.name) == ["etcd", "router-1", "guild-1", "gateway-1"])
+        #expect(processes[0].configuration.contains("data-dir: \"/d/etcd\"\n"))
+        #expect(processes[0].program.arguments == ["--config-file", processes[0].configurationFile])
+        for process in processes.dropFirst() {
+            #expect(process.configuration.contains("coordinator.endpoints: \"http://127.0.0.1:3\""))
+            #expect(!process.configuration.contains("cluster.coordinator"))
+        }
+    }
+
+    @Test func aClusterKeepsTheCoordinatorItHasUntilItIsMigrated() async throws {
+        let folder = DataFolder(path: NSTemporaryDirectory() + UUID().uuidString)
+        defer { try? FileManager.default.removeItem(atPath: folder.path) }
+        try folder.create()
+        func choose(_ wish: String?) async throws -> PlannedCoordinator {
+            try await .choose(wish, in: folder, ports: (3, 4))
+        }
+        func write(_ coordinator: String) throws {
+            try folder.write(Data("node.id: router-1\n\(coordinator)".utf8), to: folder.configuration(of: "router-1"))
+        }
+        let external = PlannedCoordinator.external(endpoints: ["http://a:1"], prefix: "/guildhall/")
+        #expect(try await choose(nil) == .embedded)
+        #expect(try await choose("etcd:http://a:1") == external)
+        await #expect(throws: PlannedCoordinator.Failure.self) { try await choose("etcd:a:1") }
+        await #expect(throws: PlannedCoordinator.Failure.self) { try await choose("zookeeper") }
+
+        try write("")
+        let own = try EmbeddedCoordinator(directory: makeFolder(folder.store(of: "router-1") + "/coordinator"))
+        await own.close()
+        #expect(try await choose(nil) == .embedded)
+        await #expect(throws: PlannedCoordinator.Failure.self) { try await choose("etcd:http://a:1") }
+
+        let moved = try EmbeddedCoordinator(directory: folder.store(of: "router-1") + "/coordinator")
+        _ = try await moved.commit(
+            CoordinatorTransaction(operations: [.put(CoordinatorKey.movedTo, ByteBuffer(string: "a"), lease: nil)]))
+        await moved.close()
+        #expect(try await choose("etcd:http://a:1") == external)
+        try write("coordinator.kind: etcd\ncoordinator.endpoints: \"http://a:1\"\n")
+        #expect(try await choose(nil) == external)
+    }
+
+    private func makeFolder(_ path: String) throws -> String {
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        return path
     }
 }
 

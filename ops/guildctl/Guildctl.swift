@@ -17,6 +17,6 @@ struct Guildctl: AsyncParsableCommand {
         version: ProgramVersion.text,
         subcommands: [
             ClusterCommand.self, NodeCommand.self, ShardCommand.self, GuildCommand.self, UserCommand.self,
-            BotCommand.self, BackupCommand.self, RestoreCommand.self, VerifyCommand.self,
+            BotCommand.self, BackupCommand.self, RestoreCommand.self, CoordinatorCommand.self, VerifyCommand.self,
         ])
 }

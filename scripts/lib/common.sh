@@ -40,6 +40,18 @@ install_build_packages() {
         ca-certificates git libssl-dev libopus-dev librocksdb-dev libsrtp2-dev libuv1-dev pkg-config util-linux zlib1g-dev
 }
 
+# etcd, as a program only: where Debian's package starts a service of its own at once, that one is stopped again.
+install_etcd() {
+    [ -x /usr/bin/etcd ] && return
+    install_packages etcd-server
+    if [ -d /run/systemd/system ]; then
+        local become=()
+        [ "$(id -u)" -eq 0 ] || become=(sudo)
+        "${become[@]}" systemctl disable --now etcd.service >/dev/null 2>&1 \
+            || say "etcd-server's own service could not be stopped: it listens at 127.0.0.1:2379"
+    fi
+}
+
 # What the fault tests break hosts with.
 install_fault_packages() { install_packages faketime iproute2 nftables openssl util-linux; }
 

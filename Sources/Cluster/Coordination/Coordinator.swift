@@ -110,6 +110,10 @@ public enum CoordinatorKey {
     public static let slots = "slots/"
     /// The offset of the cluster's clock in milliseconds, decimal; only in a cluster made for tests.
     public static let clockOffset = "clock-offset"
+    /// Where the cluster went, in words; a coordinator that has this key serves no process any more.
+    public static let movedTo = "moved-to"
+    /// The id of the cluster that is being copied here; no process starts, and none makes a cluster, meanwhile.
+    public static let arriving = "arriving"
 
     public static func node(_ id: NodeID) -> String { nodes + id.rawValue }
     /// Four digits, so that key order is slot order.

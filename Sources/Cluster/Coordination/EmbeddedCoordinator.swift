@@ -119,6 +119,9 @@ public actor EmbeddedCoordinator: Coordinator {
         }
     }
 
+    /// The keys that hang on a lease.
+    public func leasedKeys() -> Set<String> { state.leases.values.reduce(into: []) { $0.formUnion($1.keys) } }
+
     public func grantLease(_ duration: Duration) throws(CoordinatorFailure) -> CoordinatorLease {
         try check()
         let record = try state.prepareGrant(duration)

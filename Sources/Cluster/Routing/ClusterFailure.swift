@@ -14,6 +14,10 @@ public enum ClusterFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// Only a cluster created for tests lets its clock be moved.
     case notATestCluster
     case deadlineExceeded(String)
+    /// The cluster was migrated to another coordinator: which one, in words.
+    case moved(to: String)
+    /// A migration to this coordinator, or away from it, cannot go on as asked.
+    case migration(String)
     /// The shard map cannot be planned.
     case placement(String)
 
@@ -33,6 +37,9 @@ public enum ClusterFailure: Error, Hashable, Sendable, CustomStringConvertible {
                 : "the cluster was not created for tests, and cannot be made one"
         case .notATestCluster: "the clock can be moved only in a cluster that was created for tests"
         case .deadlineExceeded(let what): "not done within the deadline: \(what)"
+        case .moved(let place):
+            "the cluster was moved to \(place): point this process's coordinator settings there"
+        case .migration(let reason): "\(reason)"
         case .placement(let reason): "the shard map cannot be planned: \(reason)"
         }
     }

@@ -83,6 +83,13 @@ extension ClusterRecord {
         let entry: CoordinatorEntry?
         do { entry = try await coordinator.get(CoordinatorKey.cluster) } catch { throw .coordinator(error) }
         guard let entry else { return nil }
+        let fence: CoordinatorEntry?
+        do { fence = try await coordinator.get(CoordinatorKey.movedTo) } catch { throw .coordinator(error) }
+        if let fence { throw .moved(to: String(buffer: fence.value)) }
+        return try read(entry)
+    }
+
+    static func read(_ entry: CoordinatorEntry) throws(ClusterFailure) -> ClusterRecord {
         try checkFormat(entry.value)
         do { return try ClusterRecord(decoding: entry.value) } catch {
             throw .unreadable(key: CoordinatorKey.cluster, reason: "\(error)")
@@ -125,12 +132,32 @@ extension ClusterRecord {
         }
     }
 
-    /// Reads the record, or creates it when there is none: how the router that serves the coordinator starts.
+    /// Reads the record, or creates it when there is none: how a router starts.
     ///
-    /// - Parameter isTest: `nil` takes the cluster as it is, and makes a new one that is not for tests.
+    /// - Parameters:
+    ///   - isTest: `nil` takes the cluster as it is, and makes a new one that is not for tests.
+    ///   - deadline: how long a coordinator that is out of reach, or to which a migration goes on, is waited for.
     public static func loadOrCreate(
-        in coordinator: some Coordinator, isTest: Bool?, now: Timestamp
+        in coordinator: some Coordinator, isTest: Bool?, now: Timestamp, deadline: NIODeadline = .now()
     ) async throws(ClusterFailure) -> ClusterRecord {
+        var backoff = Backoff(initial: .milliseconds(50), maximum: .seconds(1))
+        while true {
+            let last: ClusterFailure
+            do throws(ClusterFailure) {
+                if let record = try await findOrCreate(in: coordinator, isTest: isTest, now: now) { return record }
+                last = .migration("a migration to this coordinator is not finished: run it again")
+            } catch {
+                guard case .coordinator(.unavailable) = error else { throw error }
+                last = error
+            }
+            guard await backoff.pause(until: deadline) else { throw last }
+        }
+    }
+
+    /// - Returns: `nil` while a cluster is being copied here.
+    private static func findOrCreate(
+        in coordinator: some Coordinator, isTest: Bool?, now: Timestamp
+    ) async throws(ClusterFailure) -> ClusterRecord? {
         while true {
             if let record = try await find(in: coordinator) {
                 if let isTest, isTest != record.isTest { throw .testFlagDiffers(clusterIsTest: record.isTest) }
@@ -138,10 +165,11 @@ extension ClusterRecord {
             }
             let record = ClusterRecord.new(isTest: isTest ?? false, createdAt: now)
             let transaction = CoordinatorTransaction(
-                conditions: [.absent(CoordinatorKey.cluster)],
+                conditions: [.absent(CoordinatorKey.cluster), .absent(CoordinatorKey.arriving)],
                 operations: [.put(CoordinatorKey.cluster, record.encoded(), lease: nil)])
-            do {
+            do throws(CoordinatorFailure) {
                 if try await coordinator.commit(transaction) != nil { return record }
+                if try await coordinator.get(CoordinatorKey.arriving) != nil { return nil }
             } catch { throw .coordinator(error) }
         }
     }

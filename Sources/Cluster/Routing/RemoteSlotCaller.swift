@@ -1,3 +1,4 @@
+import Coordination
 import Identity
 import NIOCore
 import Placement

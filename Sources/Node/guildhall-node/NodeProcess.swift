@@ -1,4 +1,5 @@
 import Coordination
+import EtcdCoordination
 import Foundation
 import Gateway
 import Identity
@@ -65,7 +66,7 @@ final class NodeProcess: Sendable {
         let healthAddress = try await health.start(
             host: settings.process.health.host, port: settings.process.health.port)
 
-        let coordinator = try makeCoordinator(client)
+        let (coordinator, etcd) = try makeCoordinator(client, group)
         let record = try await ClusterRecord.load(
             from: coordinator, deadline: .now() + NodeProcess.coordinatorPatience)
         cluster.withLock { $0 = record.id }
@@ -92,6 +93,7 @@ final class NodeProcess: Sendable {
         readiness.block("draining", "the process is stopping")
         watching.cancel()
         await end(roles, member)
+        await etcd?.close()
         await client.shutdown()
         await server.shutdown(within: .seconds(2))
         await health.shutdown()
@@ -123,11 +125,20 @@ final class NodeProcess: Sendable {
         }
     }
 
-    private func makeCoordinator(_ client: TransportClient) throws -> RemoteCoordinator {
-        guard let address = NodeAddress(coordinator: settings.coordinator.description) else {
-            throw SettingsFailure(problems: ["cluster.coordinator is not an address"])
+    /// The coordinator, and the same again where it has connections to close.
+    private func makeCoordinator(
+        _ client: TransportClient, _ group: any EventLoopGroup
+    ) throws -> (any Coordinator, EtcdCoordinator?) {
+        switch settings.coordinator {
+        case .etcd(let settings):
+            let etcd = try EtcdCoordinator(EtcdSettings(settings), group: group)
+            return (etcd, etcd)
+        case .embedded(let endpoint):
+            guard let endpoint, let address = NodeAddress(coordinator: endpoint.description) else {
+                throw SettingsFailure(problems: ["cluster.coordinator is not an address"])
+            }
+            return (RemoteCoordinator(client: client, addresses: [address]), nil)
         }
-        return RemoteCoordinator(client: client, addresses: [address])
     }
 
     private func makeRecord(port: Int, healthPort: Int) -> NodeRecord {

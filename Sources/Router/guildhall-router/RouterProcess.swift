@@ -1,5 +1,6 @@
 import Coordination
 import Edge
+import EtcdCoordination
 import Foundation
 import Identity
 import Logging
@@ -57,8 +58,10 @@ final class RouterProcess: Sendable {
         let server = TransportServer(identity: identity, group: group, tls: tls, logger: Logger(label: "transport"))
 
         let embedded = try openCoordinator()
-        let coordinator: any Coordinator = if let embedded { embedded } else { try remoteCoordinator(client) }
-        let record = try await loadRecord(coordinator, isEmbedded: embedded != nil)
+        let etcd = try openEtcd(group)
+        let coordinator: any Coordinator =
+            if let embedded { embedded } else if let etcd { etcd } else { try remoteCoordinator(client) }
+        let record = try await loadRecord(coordinator)
         cluster.withLock { $0 = record.id }
         if let embedded {
             let service = CoordinatorService(embedded)
@@ -76,7 +79,8 @@ final class RouterProcess: Sendable {
 
         let duties = Task { [self] in
             await withTaskGroup(of: Void.self) { group in
-                if let embedded { group.addTask { await self.initialiseShardMap(embedded) } }
+                // With etcd every router may: each row is written only if it is absent.
+                if embedded != nil || etcd != nil { group.addTask { await self.initialiseShardMap(coordinator) } }
                 group.addTask { await self.watchReadiness(member) }
             }
         }
@@ -99,6 +103,7 @@ final class RouterProcess: Sendable {
         await client.shutdown()
         await server.shutdown(within: .seconds(2))
         await embedded?.close()
+        await etcd?.close()
         await health.shutdown()
         try await group.shutdownGracefully()
         logger.notice("stopped")
@@ -114,7 +119,7 @@ final class RouterProcess: Sendable {
     // MARK: The coordinator
 
     private func openCoordinator() throws -> EmbeddedCoordinator? {
-        guard settings.coordinator == nil else { return nil }
+        guard settings.coordinator == .embedded(nil) else { return nil }
         try makeFolder(settings.coordinatorData)
         let (logger, sink) = (logger, telemetry.sink)
         return try EmbeddedCoordinator(directory: settings.coordinatorData) { failure in
@@ -125,19 +130,28 @@ final class RouterProcess: Sendable {
         }
     }
 
+    private func openEtcd(_ group: any EventLoopGroup) throws -> EtcdCoordinator? {
+        guard case .etcd(let settings) = settings.coordinator else { return nil }
+        return try EtcdCoordinator(EtcdSettings(settings), group: group)
+    }
+
     private func remoteCoordinator(_ client: TransportClient) throws -> RemoteCoordinator {
-        guard let endpoint = settings.coordinator, let address = NodeAddress(coordinator: endpoint.description) else {
+        guard case .embedded(let endpoint?) = settings.coordinator,
+            let address = NodeAddress(coordinator: endpoint.description)
+        else {
             throw SettingsFailure(problems: ["cluster.coordinator is not an address"])
         }
         return RemoteCoordinator(client: client, addresses: [address])
     }
 
-    private func loadRecord(_ coordinator: any Coordinator, isEmbedded: Bool) async throws -> ClusterRecord {
-        guard isEmbedded else {
-            return try await ClusterRecord.load(from: coordinator, deadline: .now() + .seconds(60))
+    /// A router that follows another one's coordinator waits for that one to make the cluster.
+    private func loadRecord(_ coordinator: any Coordinator) async throws -> ClusterRecord {
+        let deadline = NIODeadline.now() + .seconds(60)
+        if case .embedded(_?) = settings.coordinator {
+            return try await ClusterRecord.load(from: coordinator, deadline: deadline)
         }
         return try await ClusterRecord.loadOrCreate(
-            in: coordinator, isTest: settings.hasTestClock ? true : nil, now: clock.now())
+            in: coordinator, isTest: settings.hasTestClock ? true : nil, now: clock.now(), deadline: deadline)
     }
 
     private func initialiseShardMap(_ coordinator: any Coordinator) async {

@@ -32,6 +32,13 @@ struct ClusterUp: AsyncParsableCommand {
             """)
     var port: Int?
 
+    @Option(
+        help: """
+            embedded: kept by the router; etcd: one etcd, started like the other processes, for trying out; \
+            etcd:URL[,URL...]: an etcd that is there. (default: as at the last start, else embedded)
+            """)
+    var coordinator: String?
+
     @Flag(help: "Return when the cluster serves; it runs on without the terminal.")
     var detach = false
 
@@ -101,7 +108,7 @@ struct ClusterUp: AsyncParsableCommand {
         try await Leftovers(folder: folder).end(note: note)
 
         let supervisor = Supervisor(note: note)
-        let plan = try plan(folder)
+        let plan = try await plan(folder)
         let start = Task {
             try await ClusterStart(
                 plan: plan, limit: .seconds(startLimit), supervisor: supervisor, createsAccounts: !withoutAccounts
@@ -141,13 +148,14 @@ struct ClusterUp: AsyncParsableCommand {
         if failure != nil { throw ExitStatus.failed }
     }
 
-    private func plan(_ folder: DataFolder) throws -> ClusterPlan {
-        let spare = try FreePorts.assigned(2)
+    private func plan(_ folder: DataFolder) async throws -> ClusterPlan {
+        let spare = try FreePorts.assigned(4)
         return ClusterPlan(
             folder: folder, programs: (try ClusterUp.executable() as NSString).deletingLastPathComponent,
             guildNodes: guildNodes,
             gatewayNodes: gatewayNodes, clientPort: try clientPort(folder, spare: spare[0]), coordinatorPort: spare[1],
-            isTestCluster: testClock, logLevel: logLevel)
+            isTestCluster: testClock, logLevel: logLevel,
+            coordinator: try await .choose(coordinator, in: folder, ports: (spare[2], spare[3])))
     }
 
     private func clientPort(_ folder: DataFolder, spare: Int) throws -> Int {

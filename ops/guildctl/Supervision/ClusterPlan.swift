@@ -12,13 +12,29 @@ struct ClusterPlan: Sendable {
     var coordinatorPort: Int
     var isTestCluster: Bool
     var logLevel: String
+    var coordinator = PlannedCoordinator.embedded
 
     var url: String { "http://127.0.0.1:\(clientPort)" }
 
-    /// In the order of starting: the router first, since it holds the coordinator.
+    /// In the order of starting: the one with the coordinator first.
     func processes() throws -> [ProcessPlan] {
-        try [process(.router, 1)] + (1...guildNodes).map { try process(.guild, $0) }
+        try etcd() + [process(.router, 1)] + (1...guildNodes).map { try process(.guild, $0) }
             + (1...gatewayNodes).map { try process(.gateway, $0) }
+    }
+
+    private func etcd() -> [ProcessPlan] {
+        guard let settings = coordinator.etcd(in: folder) else { return [] }
+        let file = folder.configuration(of: "etcd")
+        return [
+            ProcessPlan(
+                name: "etcd", role: .etcd,
+                program: .init(
+                    executable: PlannedCoordinator.etcdProgram, arguments: ["--config-file", file],
+                    log: folder.log(of: "etcd")),
+                pidFile: folder.pidFile(of: "etcd"), configurationFile: file,
+                configuration: text(of: settings)
+                    + "# etcd leaves it off when it has a configuration file.\nenable-grpc-gateway: true\n")
+        ]
     }
 
     private func process(_ role: ProcessPlan.Role, _ number: Int) throws -> ProcessPlan {
@@ -40,6 +56,7 @@ struct ClusterPlan: Sendable {
             ("listen.host", "127.0.0.1"), ("health.host", "127.0.0.1"), ("health.port", "0"),
         ]
         switch role {
+        case .etcd: break
         case .router:
             settings += [
                 ("listen.port", "\(coordinatorPort)"), ("http.host", "127.0.0.1"), ("http.port", "\(clientPort)"),
@@ -49,7 +66,6 @@ struct ClusterPlan: Sendable {
         case .guild, .gateway:
             settings += [
                 ("node.roles", role.rawValue), ("listen.port", "0"),
-                ("cluster.coordinator", "127.0.0.1:\(coordinatorPort)"),
             ]
             if role == .gateway {
                 settings += [
@@ -58,6 +74,11 @@ struct ClusterPlan: Sendable {
                 ]
             }
         }
+        settings += coordinator.settings(ofRouter: role == .router, embeddedPort: coordinatorPort)
+        return text(of: settings)
+    }
+
+    private func text(of settings: [(String, String)]) -> String {
         let lines = settings.map { "\($0): \(quoted($1))" }
         return "# Written by `guildctl cluster up` at each start; changes here are lost.\n"
             + lines.joined(separator: "\n") + "\n"

@@ -59,7 +59,11 @@ struct ClusterStart {
                 let nodes = try await client.nodes()
                 let running = await supervisor.processes
                 var missing: [String] = []
-                for process in running where !(await isReady(process, among: nodes)) { missing.append(process.name) }
+                // etcd is no member of the cluster; without it the router would not answer.
+                for process in running.filter({ $0.role != ProcessPlan.Role.etcd.rawValue })
+                where !(await isReady(process, among: nodes)) {
+                    missing.append(process.name)
+                }
                 if cluster.isReady && missing.isEmpty && running.count == count { return }
                 lastReason =
                     missing.isEmpty

@@ -1,7 +1,7 @@
 /// One process of a cluster on this machine: what is started, and with which configuration.
 struct ProcessPlan: Sendable {
     enum Role: String, Sendable, CaseIterable {
-        case router, guild, gateway
+        case etcd, router, guild, gateway
     }
 
     let name: String

@@ -8,8 +8,7 @@ public struct NodeSettings: Hashable, Sendable {
 
     public var process: ProcessSettings
     public var roles: [Role]
-    /// Where the coordinator is served.
-    public var coordinator: Endpoint
+    public var coordinator: CoordinatorSettings
     /// Where a gateway takes clients that do not come through a router.
     public var gateway: ProcessSettings.Listen
     /// The Unix socket that a gateway takes clients' sockets from routers by.
@@ -39,10 +38,7 @@ public struct NodeSettings: Hashable, Sendable {
             reader.problem(.nodeRoles, "missing: some of guild, gateway, voice")
         }
         self.roles = roles
-        coordinator =
-            reader.endpoint(
-                .clusterCoordinator, "HOST:PORT of the router that serves the coordinator", isRequired: true)
-            ?? Endpoint(host: "127.0.0.1", port: 1)
+        coordinator = CoordinatorSettings(&reader, isServed: false)
         gateway = ProcessSettings.Listen(
             host: reader.text(.gatewayHost) ?? "127.0.0.1", port: reader.port(.gatewayPort))
         gatewaySocket = reader.text(.gatewaySocket) ?? process.data + "/gateway.sock"

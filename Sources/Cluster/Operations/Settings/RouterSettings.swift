@@ -10,8 +10,8 @@ public struct RouterSettings: Hashable, Sendable {
 
     public var process: ProcessSettings
     public var http: HTTP
-    /// Another router's coordinator; `nil` when this router serves the embedded one itself.
-    public var coordinator: Endpoint?
+    /// Embedded without an address: this router serves it itself.
+    public var coordinator: CoordinatorSettings
     /// The folder of the embedded coordinator.
     public var coordinatorData: String
     /// A cluster that this router creates lets tests move its clock.
@@ -35,7 +35,7 @@ public struct RouterSettings: Hashable, Sendable {
                 .httpBodyLimit, in: 1 << 10...RouterSettings.maximumBodyLimit, default: 1 << 20),
             headerTimeout: reader.duration(
                 .httpHeaderTimeout, in: .milliseconds(100)...(.seconds(300)), default: .seconds(10)))
-        coordinator = reader.endpoint(.clusterCoordinator, "", isRequired: false)
+        coordinator = CoordinatorSettings(&reader, isServed: true)
         coordinatorData = reader.text(.coordinatorData) ?? process.data + "/coordinator"
         hasTestClock = reader.boolean(.clusterTestClock, default: false)
         expectedGuildNodes = reader.integer(.clusterExpectedGuildNodes, in: 1...1_024, default: 1)

@@ -24,6 +24,7 @@ struct SlotBackup: Sendable {
 
     /// Until this has been done for all slots, no slot's entries are brought: see ``entries()``.
     func rows() async throws -> BackupReply {
+        try await node.requireServing(slot)
         if let manifest = try await finished() { return BackupReply(manifest) }
         if let draft: SlotManifest = try await catalog.find(id.rowsManifestKey(slot)) { return BackupReply(draft) }
         let draft: SlotManifest
@@ -96,6 +97,7 @@ struct SlotBackup: Sendable {
     /// All slots' rows are there by now. So whatever one slot may lack of another's effects was still in that one's
     /// outbox when its rows were read, or has been caused since: it is in this backup.
     func entries() async throws -> BackupReply {
+        try await node.requireServing(slot)
         if let manifest = try await finished() { return BackupReply(manifest) }
         guard var manifest: SlotManifest = try await catalog.find(id.rowsManifestKey(slot)) else {
             throw BackupFailure.missing("the rows of slot \(slot)")
@@ -213,4 +215,23 @@ extension BackupReply {
             isDone: true, bytes: manifest.bytes, records: manifest.packs.reduce(0) { $0 + $1.records },
             detail: manifest.isReconcilable ? "" : "the log no longer reached back to the slot's rows")
     }
+}
+
+extension SlotNode {
+    /// A slot's rows in the store are those that were acknowledged only once it serves: after a crash they are older,
+    /// until the log has been replayed.
+    ///
+    /// - Throws: ``SlotNotServed``, which passes.
+    func requireServing(_ slot: Slot) async throws {
+        let ping = SlotCall(slot: slot, epoch: .zero, requestID: nil, kind: .ping, body: ByteBuffer())
+        let reply = await perform(ping, deadline: .now() + .seconds(5))
+        guard case .done = reply else { throw SlotNotServed(reply: reply) }
+    }
+}
+
+/// The slot is starting, or moving.
+struct SlotNotServed: Error, CustomStringConvertible {
+    var reply: SlotReply
+
+    var description: String { "the slot is starting (\(reply))" }
 }

@@ -26,6 +26,7 @@ struct SlotRestore: Sendable {
 
     /// - Throws: ``BackupFailure/invalid(_:)`` unless the slot is empty, or is being restored from this backup.
     func check() async throws -> BackupReply {
+        try await node.requireServing(slot)
         let slot = slot
         let id = id
         try await node.read { store in
@@ -140,6 +141,7 @@ struct SlotRestore: Sendable {
 
     /// Delivers what other slots lack, under the slot's old incarnation: each of them knows what it has.
     func finish() async throws -> BackupReply {
+        try await node.requireServing(slot)
         let marker = try await node.read { [slot] store in
             try store.state.get(slot, .meta, MetaRows.restored).map { try RestoreMarker(decoding: $0) }
         }
