@@ -70,6 +70,9 @@ let package = Package(
         library(
             "Routing", "Cluster",
             ["Identity", "Wire", "Placement", "Coordination", "Transport", nioCore, logging, tracing]),
+        library(
+            "Control", "Cluster",
+            ["Identity", "Wire", "Placement", "Coordination", "Transport", "Routing", nioCore, logging]),
         .target(
             name: "Replication", dependencies: ["Identity", "Placement", "Wire", nioCore],
             path: "Sources/Cluster/Replication", swiftSettings: strict + mutations),
@@ -135,14 +138,15 @@ let package = Package(
         library(
             "Edge", "Router",
             [
-                "Identity", "Wire", "Placement", "Coordination", "Transport", "Routing", "Operations",
+                "Identity", "Wire", "Placement", "Coordination", "Control", "Transport", "Routing", "Operations",
                 nioCore, nioPosix, logging, metrics, tracing, crypto,
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         .executableTarget(
             name: "guildhall-router",
             dependencies: [
-                "Edge", "Routing", "Transport", "Coordination", "EtcdCoordination", "Operations", "Placement",
+                "Control", "Edge", "Routing", "Transport", "Coordination", "EtcdCoordination", "Operations",
+                "Placement",
                 "Identity", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), logging, nioCore, nioPosix,
             ],
@@ -164,7 +168,9 @@ let package = Package(
         // Durable commands a second of the slots' runtime alone: `swift build -c release --product slot-writes`.
         .executableTarget(
             name: "slot-writes",
-            dependencies: ["Slots", "Domain", "Routing", "Placement", "Identity", "Wire", logging, nioCore],
+            dependencies: [
+                "Slots", "Coordination", "Domain", "Routing", "Placement", "Identity", "Wire", logging, nioCore,
+            ],
             path: "Benchmarks/slot-writes", swiftSettings: strict),
 
         // What Autobahn's fuzzing client talks to: the gateway's WebSocket core as an echo server.
@@ -184,6 +190,9 @@ let package = Package(
                 nioPosix, logging,
             ]),
         tests("EtcdCoordination", ["EtcdCoordination", "Coordination", nioCore]),
+        tests(
+            "Control",
+            ["Control", "Routing", "Coordination", "Placement", "Identity", "Transport", "Wire", nioCore, logging]),
         tests("Replication", ["Replication", "Identity", "Placement", "Wire", nioCore]),
         // The deterministic simulator of replication: `scripts/simulate`.
         .target(

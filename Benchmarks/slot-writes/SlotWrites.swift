@@ -1,3 +1,4 @@
+import Coordination
 import Domain
 import Foundation
 import Identity
@@ -26,15 +27,25 @@ struct SlotWrites {
         var logger = Logger(label: "bench")
         logger.logLevel = .warning
         let view = EmptyView()
+        let coordinator = try EmbeddedCoordinator(directory: folder + ".coordinator")
+        defer { try? FileManager.default.removeItem(atPath: folder + ".coordinator") }
         let configuration = SlotNode.Configuration(
             node: view.id, cluster: ClusterID(verified: String(repeating: "a", count: 32)), folder: folder,
             services: ServiceRegistry(
                 [WriteService.self], authenticate: { _, _ in AuthenticateReply(actor: nil) },
                 profile: { _, _ in nil }),
-            tokenSecret: TokenSecret(bytes: Array(repeating: 1, count: 32)), clock: WallClock(), view: view,
-            caller: view, logger: logger)
+            tokenSecret: TokenSecret(bytes: Array(repeating: 1, count: 32)), clock: WallClock(),
+            coordinator: coordinator, view: view, caller: view, logger: logger)
         let node = try await SlotNode.open(configuration)
-        try await node.open(slots.map { ($0, Epoch(rawValue: 1)) })
+        let rows = slots.map {
+            ShardMapRow(slot: $0, epoch: Epoch(rawValue: 1), primary: view.id, inSync: [view.id])
+        }
+        for row in rows {
+            _ = try await coordinator.commit(
+                CoordinatorTransaction(operations: [.put(CoordinatorKey.slot(row.slot), row.encoded(), lease: nil)]))
+        }
+        node.rowsChanged(rows)
+        await node.waitUntilServing(slots)
         let body = RestRequest(operation: "write", body: row).encoded()
         let seconds = number("SECONDS", 5)
         let began = ContinuousClock.now
@@ -67,6 +78,7 @@ struct SlotWrites {
             "\(writers) writers, \(slots.count) slots, \(row.readableBytes) B: \(Int(Double(total) / elapsed)) commands/s"
         )
         await node.drain(until: .now() + .seconds(10))
+        await coordinator.close()
     }
 }
 

@@ -48,7 +48,7 @@ import Wire
         limits.outboxFirstPause = .milliseconds(2)
         let source = Scene(node: try await TestNode(old.path, slots: Self.slots, limits: limits), catalog: catalog)
         let target = Scene(
-            node: try await TestNode(new.path, epoch: 3, slots: Self.slots, limits: limits), catalog: catalog)
+            node: try await TestNode(new.path, slots: Self.slots, limits: limits), catalog: catalog)
         try await body(source, target)
         await source.node.close()
         await target.node.close()

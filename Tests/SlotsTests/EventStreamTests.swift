@@ -89,7 +89,7 @@ final class TestStream: TransportStream {
         #expect(first.events.map(\.type) == (0..<10).map { "E\($0)" })
         let fourth = try #require(first.events[3].number)
         await node.close()
-        node = try await TestNode(folder.path, epoch: 2)
+        node = try await TestNode(folder.path, start: 2)
         let second = TestStream()
         try open(node, second).received(subscribe(fourth), on: second)
         _ = try await second.wait(7)
@@ -239,7 +239,7 @@ final class TestStream: TransportStream {
         let receiver = try open(node, stream)
         receiver.received(subscribe(), on: stream)
         _ = try await stream.wait(1)
-        await node.node.close(TestNode.slot, epoch: Epoch(rawValue: 6))
+        node.giveUp(TestNode.slot, epoch: 6)
         #expect(try await stream.wait(2).last == .moved(root: Self.root, epoch: Epoch(rawValue: 6), tag: 0))
         receiver.received(subscribe(), on: stream)
         guard case .moved? = try await stream.wait(3).last else {

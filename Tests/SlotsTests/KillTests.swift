@@ -26,8 +26,8 @@ import Wire
         }
     }
 
-    static func load(_ folder: String, epoch: UInt64, killAfter: Int) async throws {
-        let node = try await TestNode(folder + "/data", epoch: epoch, slots: slots)
+    static func load(_ folder: String, start: UInt64, killAfter: Int) async throws {
+        let node = try await TestNode(folder + "/data", start: start, slots: slots)
         let acknowledged = Acknowledged(folder + "/acknowledged")
         await withTaskGroup(of: Void.self) { tasks in
             for writer in 0..<writers {
@@ -50,7 +50,7 @@ import Wire
         let path = folder.path
         for round in UInt64(1)...4 {
             await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String, round = round as UInt64] in
-                try await KillTests.load(path, epoch: round, killAfter: 1500)
+                try await KillTests.load(path, start: round, killAfter: 1500)
             }
         }
         let lines = try String(contentsOfFile: path + "/acknowledged", encoding: .utf8).split(separator: "\n")
@@ -64,7 +64,7 @@ import Wire
             values[slot, default: []].append(value)
             ids[slot, default: [:]][value] = try #require(UInt64(parts[2]))
         }
-        let node = try await TestNode(path + "/data", epoch: 9, slots: Self.slots)
+        let node = try await TestNode(path + "/data", start: 9, slots: Self.slots)
         for slot in Self.slots {
             let seen = try #require(values[slot])
             // Each acknowledged increment had a value of its own, and none is lost; of those whose answer did not

@@ -57,11 +57,11 @@ import Testing
             try store.state.write(batch)
         }
         try apply(5)
-        let work = LogKeeper.Work(trims: [Self.slot: Self.index(5)], flushes: false)
+        let work = LogKeeper.Work(trims: [Self.slot: Self.index(5)], flushes: false, trimLimits: [:], keptForFollowers: 0)
         #expect(try work.run(store, writer).isEmpty)
         try store.state.flush()
         try apply(9)
-        let more = LogKeeper.Work(trims: [Self.slot: Self.index(9)], flushes: false)
+        let more = LogKeeper.Work(trims: [Self.slot: Self.index(9)], flushes: false, trimLimits: [:], keptForFollowers: 0)
         #expect(try more.run(store, writer) == [Self.slot: Self.index(5)])
         writer.stop()
     }
@@ -76,7 +76,7 @@ import Testing
         var first = LogIndex.zero
         // Until some of the log is gone indeed.
         while first <= Self.index(1) {
-            let before = try await TestNode(folder.path, epoch: epoch, limits: limits)
+            let before = try await TestNode(folder.path, start: epoch, limits: limits)
             if epoch == 1 {
                 for _ in 0..<200 { _ = try await before.text("increment", ["name": "a", "event": "E"]) }
             }
@@ -91,7 +91,7 @@ import Testing
             store.close()
             epoch += 1
         }
-        let after = try await TestNode(folder.path, epoch: epoch)
+        let after = try await TestNode(folder.path, start: epoch)
         #expect(try await after.counter("a") == 200)
         await after.close()
     }

@@ -43,7 +43,8 @@ import Wire
         _ = try await before.text("send", ["slot": "300"], body: "20")
         await before.close()
         let after = try await TestNode(
-            folder.path, epoch: 2, slots: [TestNode.slot, Self.other], limits: Self.limits())
+            folder.path, start: 2, slots: [TestNode.slot, Self.other], limits: Self.limits(),
+            new: [Self.other])
         #expect(try await after.reaches("effects", 20, slot: Self.other))
         // Numbers go on where they were: a new effect is not taken for an old one.
         _ = try await after.text("send", ["slot": "300"], body: "1")
@@ -78,7 +79,7 @@ import Wire
             _ = try await before.text("work", body: "\(total)")
             done = try await before.counter("steps")
             await before.close()
-            let after = try await TestNode(folder.path, epoch: 2)
+            let after = try await TestNode(folder.path, start: 2)
             #expect(try await after.reaches("steps", total))
             // It is at its end, and has not gone beyond.
             _ = try await after.text("increment", ["name": "a"])

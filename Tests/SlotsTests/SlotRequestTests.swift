@@ -46,7 +46,7 @@ import Wire
         let id = before.requestID()
         let first = try await before.text("increment", ["name": "a"], id: id)
         await before.close()
-        let after = try await TestNode(folder.path, epoch: 2)
+        let after = try await TestNode(folder.path, start: 2)
         #expect(try await after.text("increment", ["name": "a"], id: id) == first)
         #expect(try await after.counter("a") == 1)
         await after.close()
@@ -87,7 +87,7 @@ import Wire
         let id = before.requestID()
         _ = await before.perform("wait", ["name": "a"], body: "9", id: id, deadline: .milliseconds(20))
         await before.close()
-        let after = try await TestNode(folder.path, epoch: 2)
+        let after = try await TestNode(folder.path, start: 2)
         #expect(
             await after.perform("wait", ["name": "a"], body: "9", id: id)
                 == .refused("the outcome of the first attempt is not known"))
@@ -102,7 +102,7 @@ import Wire
         _ = await before.perform("wait_resumably", ["name": "a"], body: "1", id: id, deadline: .milliseconds(20))
         #expect(try await before.counter("waiters") == 1)
         await before.close()
-        let after = try await TestNode(folder.path, epoch: 2)
+        let after = try await TestNode(folder.path, start: 2)
         async let answer = after.text("wait_resumably", ["name": "a"], body: "1", id: id)
         #expect(try await after.reaches("resumed", 1))
         // A further retry joins the one that waits.

@@ -1,3 +1,4 @@
+import Coordination
 import Foundation
 import Identity
 import Logging
@@ -66,27 +67,48 @@ struct TestNode: Sendable {
     let caller = TestCaller()
     let view = TestView()
     let clock = WallClock()
+    private let coordination: TemporaryFolder
+    private let coordinator: EmbeddedCoordinator
 
+    /// - Parameter start: counts the starts on one folder from 1; each has a coordinator of its own, whose rows have
+    ///   higher epochs than those of the starts before.
     init(
-        _ folder: String, epoch: UInt64 = 1, slots: [Slot] = [slot], limits: SlotLimits = SlotLimits(),
-        eventLoops: (any EventLoopGroup)? = nil, logger: Logger = TestNode.quiet
+        _ folder: String, start: UInt64 = 1, slots: [Slot] = [slot], limits: SlotLimits = SlotLimits(),
+        eventLoops: (any EventLoopGroup)? = nil, logger: Logger = TestNode.quiet,
+        waits: Bool = true, new: Set<Slot> = []
     ) async throws {
+        let coordination = try TemporaryFolder()
+        let coordinator = try EmbeddedCoordinator(directory: coordination.path)
+        self.coordination = coordination
+        self.coordinator = coordinator
         var configuration = SlotNode.Configuration(
             node: TestNode.id, cluster: TestNode.cluster, folder: folder, services: TestService.registry,
-            tokenSecret: TokenSecret(bytes: Array(repeating: 1, count: 32)), clock: clock, view: view, caller: caller,
-            logger: logger)
+            tokenSecret: TokenSecret(bytes: Array(repeating: 1, count: 32)), clock: clock,
+            coordinator: coordinator, view: view, caller: caller, logger: logger)
         configuration.executors = 2
         configuration.eventLoops = eventLoops
         configuration.limits = limits
         node = try await SlotNode.open(configuration)
         caller.node.withLock { [node] in $0 = node }
-        view.held.withLock { rows in
-            for slot in slots {
-                rows[slot] = ShardMapRow(
-                    slot: slot, epoch: Epoch(rawValue: epoch), primary: TestNode.id, inSync: [TestNode.id])
-            }
+        let rows = slots.map {
+            ShardMapRow(
+                slot: $0, epoch: Epoch(rawValue: new.contains($0) ? 1 : (start - 1) * 1000 + 1), primary: TestNode.id, inSync: [TestNode.id])
         }
-        try await node.open(slots.map { ($0, Epoch(rawValue: epoch)) })
+        view.held.withLock { for row in rows { $0[row.slot] = row } }
+        for row in rows {
+            _ = try await coordinator.commit(
+                CoordinatorTransaction(operations: [.put(CoordinatorKey.slot(row.slot), row.encoded(), lease: nil)]))
+        }
+        node.rowsChanged(rows)
+        if waits { await node.waitUntilServing(slots) }
+    }
+
+    /// The slot is another node's, by a row of this epoch.
+    func giveUp(_ slot: Slot, epoch: UInt64) {
+        let other = NodeID(rawValue: "other")!
+        node.rowsChanged([
+            ShardMapRow(slot: slot, epoch: Epoch(rawValue: epoch), primary: other, inSync: [other])
+        ])
     }
 
     static let quiet: Logger = {
@@ -98,6 +120,7 @@ struct TestNode: Sendable {
     func close() async {
         caller.node.withLock { $0 = nil }
         await node.drain(until: .now() + .minutes(5))
+        await coordinator.close()
     }
 
     func requestID(_ age: Duration = .zero) -> RequestID {

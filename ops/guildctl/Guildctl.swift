@@ -16,7 +16,8 @@ struct Guildctl: AsyncParsableCommand {
             """,
         version: ProgramVersion.text,
         subcommands: [
-            ClusterCommand.self, NodeCommand.self, ShardCommand.self, GuildCommand.self, UserCommand.self,
-            BotCommand.self, BackupCommand.self, RestoreCommand.self, CoordinatorCommand.self, VerifyCommand.self,
+            ClusterCommand.self, NodeCommand.self, ShardCommand.self, RebalanceCommand.self, TopCommand.self,
+            UpgradeCommand.self, GuildCommand.self, UserCommand.self, BotCommand.self, BackupCommand.self,
+            RestoreCommand.self, CoordinatorCommand.self, VerifyCommand.self,
         ])
 }

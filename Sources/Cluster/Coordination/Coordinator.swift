@@ -110,6 +110,16 @@ public enum CoordinatorKey {
     public static let slots = "slots/"
     /// The offset of the cluster's clock in milliseconds, decimal; only in a cluster made for tests.
     public static let clockOffset = "clock-offset"
+    /// ``ClusterSettings``.
+    public static let settings = "settings"
+    /// The router that runs the controller, under its lease.
+    public static let controller = "controller"
+    /// The rebalance under way, or the last one.
+    public static let rebalance = "rebalance"
+    /// The guild nodes that operators drain or have removed.
+    public static let departures = "departures"
+    /// What operators did that may lose data: a line of text each, under the time.
+    public static let audit = "audit/"
     /// Where the cluster went, in words; a coordinator that has this key serves no process any more.
     public static let movedTo = "moved-to"
     /// The id of the cluster that is being copied here; no process starts, and none makes a cluster, meanwhile.

@@ -140,6 +140,8 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
     public var isDraining: Bool
     /// The versions of the inter-node protocol that it speaks. Builds that know only the first say nothing of it.
     public var protocolVersions: ClosedRange<UInt64>
+    /// The newest format of data that the process reads and writes.
+    public var dataFormat: UInt64 = 1
 
     public init(
         id: NodeID, roles: [Role], host: String, port: Int, healthPort: Int = 0, machine: String = "",
@@ -184,9 +186,10 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
         writer.write(13, version)
         writer.write(14, startedAt)
         if isDraining { writer.write(15, true) }
+        if dataFormat != 1 { writer.write(16, dataFormat) }
         guard protocolVersions != NodeRecord.unsaidVersions else { return }
-        writer.write(16, protocolVersions.lowerBound)
-        writer.write(17, protocolVersions.upperBound)
+        writer.write(17, protocolVersions.lowerBound)
+        writer.write(18, protocolVersions.upperBound)
     }
 
     public init(from reader: FieldReader) throws(FieldError) {
@@ -212,12 +215,13 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
             case 13: version = try field.string()
             case 14: startedAt = try field.timestamp()
             case 15: isDraining = try field.bool()
-            case 16: lowest = try field.uint64()
-            case 17: highest = try field.uint64()
+            case 16: dataFormat = try field.uint64()
+            case 17: lowest = try field.uint64()
+            case 18: highest = try field.uint64()
             default: break
             }
         }
-        guard lowest <= highest else { throw .invalidField(17) }
+        guard lowest <= highest else { throw .invalidField(18) }
         protocolVersions = lowest...highest
         self.id = try id.required(1)
     }

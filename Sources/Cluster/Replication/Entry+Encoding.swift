@@ -41,6 +41,7 @@ extension Entry {
                 $0.write(3, item.effect)
             }
         }
+        if commitIndex > .zero { writer.write(10, commitIndex) }
         var encoded = writer.buffer
         writer = FieldWriter()
         let checksum = encoded.withUnsafeReadableBytes {
@@ -83,6 +84,7 @@ extension Entry {
             case 7: events.append(try field.bytes())
             case 8: request = try Request(from: field.message())
             case 9: outbox.append(try OutboxItem(from: field.message()))
+            case 10: commitIndex = try field.logIndex()
             default: break
             }
         }

@@ -67,6 +67,9 @@ public struct Entry: Hashable, Sendable {
     public var events: [ByteBuffer] = []
     public var request: Request?
     public var outbox: [OutboxItem] = []
+    /// What the primary knew to be committed when it made the entry: so far a replica that starts may apply its log
+    /// without asking anybody.
+    public var commitIndex: LogIndex = .zero
 
     public init(slot: Slot, epoch: Epoch, index: LogIndex, time: Timestamp, idMark: Snowflake) {
         self.slot = slot

@@ -216,7 +216,11 @@ extension ReplicaSlot {
     public mutating func tick(now: BootTime, campaignTime: BootTime) {
         if primary != nil { return tickPrimary(now: now) }
         guard let row, pendingSwap == nil, campaign == nil, canStand else { return considerOwnRow(now: now) }
-        if row.primary == node { return now >= campaignTime ? considerOwnRow(now: now) : considerSoleOwn(now: now) }
+        if row.primary == node {
+            // The other replicas come first, so that they do not all swap the same rows at the same moment.
+            let turn = campaignTime + limits.campaignStagger * (row.inSync.count + row.eligible.count - 1)
+            return now >= turn ? considerOwnRow(now: now) : considerSoleOwn(now: now)
+        }
         // A new primary gets the time to claim the slot.
         let earliest = max(campaignTime, primarySince + limits.silence)
         guard now >= earliest + limits.campaignStagger * rank(in: row) else { return }

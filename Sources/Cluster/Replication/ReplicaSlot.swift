@@ -149,10 +149,10 @@ public struct ReplicaSlot: Sendable {
 
     private func holdsLease(now: BootTime) -> Bool {
         guard let primary, let row else { return false }
-        for member in primary.members.union(row.eligible) where member != node {
-            if peers.lease(from: member, for: slot) <= now { return false }
-        }
-        return true
+        // Asked for each command: no set is made for it.
+        func lets(_ member: NodeID) -> Bool { member == node || peers.lease(from: member, for: slot) > now }
+        return primary.inSync.allSatisfy(lets) && primary.proposedInSync?.allSatisfy(lets) ?? true
+            && row.eligible.allSatisfy(lets)
     }
 
     /// Whether this node is primary and has opened its epoch: it stays so without a lease.

@@ -59,6 +59,8 @@ public final class ClusterMember: ClusterView {
         as node: NodeRecord, cluster: ClusterRecord, coordinator: any Coordinator, clock: WallClock,
         settings: Settings = Settings(), logger: Logger
     ) async throws(ClusterFailure) -> ClusterMember {
+        var node = node
+        node.dataFormat = ClusterRecord.supportedDataFormat
         let member = ClusterMember(
             node, cluster: cluster, coordinator: coordinator, clock: clock, settings: settings, logger: logger)
         let revision = try await member.enter()
@@ -138,6 +140,7 @@ public final class ClusterMember: ClusterView {
     // MARK: ClusterView
 
     public func row(_ slot: Slot) -> ShardMapRow? { view.row(slot) }
+    public func held(_ slot: Slot) -> ShardMapRows.Held? { view.held(slot) }
     public func node(_ id: NodeID) -> NodeRecord? { view.node(id) }
     public var nodes: [NodeRecord] { view.nodes }
     public var rows: [ShardMapRow] { view.rows }

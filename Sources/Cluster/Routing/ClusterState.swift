@@ -10,11 +10,14 @@ import Wire
 /// old backup cannot turn epochs back (DESIGN §5).
 struct ClusterState: Sendable {
     private(set) var rows: [ShardMapRow?]
+    /// Of the rows' keys; zero when it is not known.
+    private var revisions: [UInt64]
     private(set) var nodes: [NodeID: NodeRecord] = [:]
     private(set) var clockOffset: Duration = .zero
 
     init() {
         rows = Array(repeating: nil, count: Int(Slot.count))
+        revisions = Array(repeating: 0, count: Int(Slot.count))
     }
 
     /// What happened by a change.
@@ -27,6 +30,13 @@ struct ClusterState: Sendable {
 
     func row(_ slot: Slot) -> ShardMapRow? { rows[Int(slot.rawValue)] }
 
+    /// The row and the revision of its key, as the coordinator told them.
+    func held(_ slot: Slot) -> ShardMapRows.Held? {
+        let revision = revisions[Int(slot.rawValue)]
+        guard revision > 0, let row = row(slot) else { return nil }
+        return ShardMapRows.Held(row: row, revision: revision)
+    }
+
     /// Takes over a whole listing: nodes that it lacks are gone.
     mutating func replace(by listing: CoordinatorListing) -> [Step] {
         var steps: [Step] = []
@@ -37,15 +47,14 @@ struct ClusterState: Sendable {
         }
         if !listed.contains(CoordinatorKey.clockOffset), let step = moveClock(to: .zero) { steps.append(step) }
         for entry in listing.entries {
-            if let step = take(entry.key, entry.value) { steps.append(step) }
+            if let step = take(entry.key, entry.value, entry.revision) { steps.append(step) }
         }
         return steps
     }
 
-    mutating func apply(_ change: CoordinatorChange) -> Step? { take(change.key, change.value) }
+    mutating func apply(_ change: CoordinatorChange) -> Step? { take(change.key, change.value, change.revision) }
 
-    /// A row that this process has just written.
-    mutating func take(_ row: ShardMapRow) -> Step? {
+    private mutating func take(_ row: ShardMapRow, _ revision: UInt64) -> Step? {
         let known = rows[Int(row.slot.rawValue)]
         if let known, known.epoch >= row.epoch {
             if known.epoch == row.epoch { return nil }
@@ -53,14 +62,15 @@ struct ClusterState: Sendable {
                 key: CoordinatorKey.slot(row.slot), reason: "epoch \(row.epoch) after epoch \(known.epoch)")
         }
         rows[Int(row.slot.rawValue)] = row
+        revisions[Int(row.slot.rawValue)] = revision
         return .changed(.row(row))
     }
 
-    private mutating func take(_ key: String, _ value: ByteBuffer?) -> Step? {
+    private mutating func take(_ key: String, _ value: ByteBuffer?, _ revision: UInt64) -> Step? {
         do throws(FieldError) {
             if key.hasPrefix(CoordinatorKey.slots) {
                 guard let value else { return .refused(key: key, reason: "rows are never deleted") }
-                return take(try ShardMapRow(decoding: value))
+                return take(try ShardMapRow(decoding: value), revision)
             }
             if key.hasPrefix(CoordinatorKey.nodes) {
                 return try takeNode(String(key.dropFirst(CoordinatorKey.nodes.count)), value)

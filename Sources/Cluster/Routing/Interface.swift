@@ -29,6 +29,8 @@ public enum SlotCallFailure: Error, Hashable, Sendable {
 /// The shard map and the nodes, as this process last heard of them.
 public protocol ClusterView: Sendable {
     func row(_ slot: Slot) -> ShardMapRow?
+    /// The row with the revision of its key, for a compare-and-swap; `nil` when this view does not know it.
+    func held(_ slot: Slot) -> ShardMapRows.Held?
     func node(_ id: NodeID) -> NodeRecord?
     var nodes: [NodeRecord] { get }
     var rows: [ShardMapRow] { get }
@@ -36,6 +38,10 @@ public protocol ClusterView: Sendable {
     func waitForRow(_ slot: Slot, atLeast epoch: Epoch, deadline: NIODeadline) async
     /// Rows and nodes as they change, from now on. Bounded: a slow consumer gets the newest state of each.
     func changes() -> AsyncStream<ClusterChange>
+}
+
+extension ClusterView {
+    public func held(_ slot: Slot) -> ShardMapRows.Held? { nil }
 }
 
 public enum ClusterChange: Hashable, Sendable {

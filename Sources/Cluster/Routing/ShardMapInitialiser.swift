@@ -14,8 +14,8 @@ public struct ShardMapInitialiser: Sendable {
     public struct Settings: Sendable {
         /// Guild nodes to wait for.
         public var guildNodes: Int
-        /// Copies of each slot.
-        public var replicationFactor = 1
+        /// Copies of each slot; 0: as many as there are nodes, up to three.
+        public var replicationFactor = 0
         /// Tighter than for a living cluster, since nothing has to be moved.
         public var bound = 1.02
 
@@ -63,11 +63,14 @@ public struct ShardMapInitialiser: Sendable {
         }
         let written = Set(listing.rows.keys)
         let current = listing.rows.values.map { PlacementRow($0.row) }
+        let most = settings.replicationFactor > 0 ? settings.replicationFactor : min(nodes.count, 3)
+        // Who speaks an older version of the protocol holds slots alone.
+        let copies = nodes.allSatisfy(\.canReplicate) ? most : 1
         let planned: [PlacementRow]
         do throws(PlacementFailure) {
             planned = try plan(
                 nodes: nodes.map { PlacementNode($0) }, current: current,
-                settings: PlacementSettings(bound: settings.bound, replicationFactor: settings.replicationFactor))
+                settings: PlacementSettings(bound: settings.bound, replicationFactor: copies))
         } catch { throw .placement("\(error)") }
         let fresh = planned.filter { !written.contains($0.slot) }.map { row in
             ShardMapRow(

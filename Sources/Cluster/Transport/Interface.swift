@@ -29,6 +29,11 @@ public struct CallMethod: RawRepresentable, Hashable, Sendable, CustomStringConv
     public static let pullSession = CallMethod(rawValue: 5)
     /// A process's status for operators, on the control lane.
     public static let status = CallMethod(rawValue: 6)
+    /// A stream of what a guild node has to say to another of their slots' logs: batches of messages, one way; on the
+    /// replication lane, and one for beacons alone on the control lane.
+    public static let replication = CallMethod(rawValue: 7)
+    /// A stream on which a slot's primary sends a snapshot of it to a learner, on the bulk lane.
+    public static let snapshot = CallMethod(rawValue: 8)
     /// ``BackupCall`` → ``BackupReply``, on the bulk lane.
     public static let backup = CallMethod(rawValue: 26)
     /// A draining gateway gives a session to a peer, on the request lane.

@@ -34,5 +34,20 @@ final class BoundedPool: Sendable {
         return true
     }
 
+    /// Runs `body` on a thread.
+    ///
+    /// - Throws: what `body` throws, or ``PoolIsFull``.
+    func run<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        guard waiting.add(1, ordering: .relaxed).newValue <= limit else {
+            waiting.subtract(1, ordering: .relaxed)
+            throw PoolIsFull()
+        }
+        defer { waiting.subtract(1, ordering: .relaxed) }
+        return try await pool.runIfActive(body)
+    }
+
     func shutdown() async { try? await pool.shutdownGracefully() }
 }
+
+/// Too much waits for a pool's threads.
+struct PoolIsFull: Error {}

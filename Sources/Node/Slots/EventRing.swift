@@ -79,9 +79,9 @@ struct EventRing: Sendable {
         return ring.kept.first
     }
 
-    /// Forgets what is older than the ring's age.
-    mutating func expire(now: Timestamp) {
-        let oldest = now - limits.ringAge
+    /// Forgets what is older than `age`, by default the ring's.
+    mutating func expire(now: Timestamp, age: Duration? = nil) {
+        let oldest = now - (age ?? limits.ringAge)
         while let place = order.first, place.time < oldest { removeOldest() }
     }
 

@@ -13,15 +13,14 @@ import User
 
 /// The guild role of a node: serves the slots whose rows name this node as primary, for as long as they do.
 public final class GuildRole: NodeRole {
-    /// How long one round of claiming epochs may take before it is said and tried again.
-    static let claimTimeout = TimeAmount.seconds(30)
-
     private struct State {
         var node: SlotNode?
         var services: NodeServices?
         var following: Task<Void, Never>?
-        /// Slots that serve here.
-        var held: Set<Slot> = []
+        /// The clock's consequences, and the comparison of replicas.
+        var watching: Task<Void, Never>?
+        /// Once it has been ready, what the other replicas do is no reason not to be.
+        var wasReady = false
         var isStopping = false
     }
 
@@ -34,38 +33,61 @@ public final class GuildRole: NodeRole {
     public let acceptors: [CallMethod: any StreamAcceptor]
     private let folder: String
     private let registry: ServiceRegistry
+    private let limits: SlotLimits
     private let backups: BackupService
+    /// From the comparison of one slot's replicas to the next's; zero for none.
+    private let verifyInterval: Duration
     private let box = Box()
 
     /// - Parameters:
     ///   - folder: of the node's data.
     ///   - objectCredentials: for object stores that backups lie in.
-    public convenience init(folder: String, objectCredentials: AWSCredentialsSource = .environment) {
+    ///   - verifyInterval: from the comparison of one slot's replicas to the next's; zero for none.
+    public convenience init(
+        folder: String, objectCredentials: AWSCredentialsSource = .environment, verifyInterval: Duration = .seconds(60)
+    ) {
         self.init(
-            folder: folder, objectCredentials: objectCredentials,
+            folder: folder, objectCredentials: objectCredentials, verifyInterval: verifyInterval,
             registry: ServiceRegistry(
                 [GuildService.self, UserService.self], authenticate: UserService.authenticate,
                 profile: UserService.profile))
     }
 
-    init(folder: String, objectCredentials: AWSCredentialsSource = .environment, registry: ServiceRegistry) {
+    init(
+        folder: String, objectCredentials: AWSCredentialsSource = .environment, verifyInterval: Duration = .zero,
+        registry: ServiceRegistry,
+        limits: SlotLimits = SlotLimits()
+    ) {
+        self.limits = limits
+        self.verifyInterval = verifyInterval
         self.folder = folder
         self.registry = registry
         let box = box
         let node: @Sendable () -> SlotNode? = { box.state.withLock { $0.node } }
         backups = BackupService(
             node: node, services: { box.state.withLock { $0.services } }, credentials: objectCredentials)
-        handlers = [.slot: SlotCallHandler(node: node), .status: StatusHandler(node: node), .backup: backups]
-        acceptors = [.events: EventStreams(node: node)]
+        handlers = [
+            .slot: SlotCallHandler(node: node), .status: StatusHandler(node: node), .backup: backups,
+            .verify: VerificationHandler(node: node),
+        ]
+        acceptors = [
+            .events: EventStreams(node: node), .replication: ReplicationStreams(node: node),
+            .snapshot: SnapshotStreams(node: node),
+        ]
     }
+
+    /// While the role runs.
+    var slotNode: SlotNode? { box.state.withLock { $0.node } }
 
     /// - Throws: ``StorageFailure`` when the folder cannot be this node's store.
     public func start(_ services: NodeServices, record: inout NodeRecord) async throws {
         var configuration = SlotNode.Configuration(
             node: services.node, cluster: services.cluster, folder: folder, services: registry,
-            tokenSecret: services.tokenSecret, clock: services.clock, view: services.view,
-            caller: services.slots, logger: services.logger)
+            tokenSecret: services.tokenSecret, clock: services.clock, coordinator: services.coordinator,
+            view: services.view, caller: services.slots, logger: services.logger)
+        configuration.client = services.client
         configuration.eventLoops = services.eventLoops
+        configuration.limits = limits
         let node = try await SlotNode.open(configuration)
         record.store = "\(node.store)"
         box.state.withLock {
@@ -76,27 +98,65 @@ public final class GuildRole: NodeRole {
 
     public func registered() async {
         let task = Task { [self] in await follow() }
-        box.state.withLock { $0.following = task }
+        let watch = Task { [self] in await watch() }
+        box.state.withLock {
+            $0.following = task
+            $0.watching = watch
+        }
+    }
+
+    /// Does what follows from the node's clock, and compares replicas, until it is cancelled.
+    private func watch() async {
+        let state = box.state.withLock { ($0.node, $0.services) }
+        guard let node = state.0, let services = state.1 else { return }
+        let retreat = PrimacyRetreat(
+            node: services.node, coordinator: services.coordinator, view: services.view, logger: services.logger)
+        await withTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                while !Task.isCancelled {
+                    if case .wrong = node.clockVerdict {
+                        let written = await retreat.run()
+                        if written > 0 {
+                            services.logger.notice("slots are given away", metadata: ["slots": "\(written)"])
+                        }
+                    }
+                    try? await Task.sleep(for: .seconds(1))
+                }
+            }
+            guard verifyInterval > .zero else { return }
+            let verification = BackgroundVerification(
+                node: services.node, view: services.view, client: services.client, interval: verifyInterval,
+                logger: services.logger)
+            tasks.addTask { await verification.run() }
+        }
     }
 
     public func unreadiness() async -> String? {
-        let (node, services, held, isStopping) = box.state.withLock {
-            ($0.node, $0.services, $0.held, $0.isStopping)
+        let (node, services, wasReady, isStopping) = box.state.withLock {
+            ($0.node, $0.services, $0.wasReady, $0.isStopping)
         }
-        guard node != nil, let services, !isStopping else { return "the guild role does not run" }
+        guard let node, let services, !isStopping else { return "the guild role does not run" }
         let rows = services.view.rows
         if rows.isEmpty { return "there is no shard map yet" }
-        let missing = rows.filter { $0.primary == services.node && !held.contains($0.slot) }
-        return missing.isEmpty ? nil : "\(missing.count) slots are being opened"
+        if case .wrong(let ahead) = node.clockVerdict {
+            return "the clock is \(ahead.milliseconds) ms ahead of the other guild nodes': set it"
+        }
+        let own = rows.filter { $0.primary == services.node }
+        let missing = own.count { !node.serves($0.slot) }
+        if missing > 0 { return "\(missing) slots are being opened" }
+        let alone = own.count { $0.inSync.count < min(2, $0.holders.count) }
+        if alone > 0, !wasReady { return "\(alone) slots have no second replica yet" }
+        box.state.withLock { $0.wasReady = true }
+        return nil
     }
 
     public func drain(until deadline: NIODeadline) async {
-        let (node, following) = box.state.withLock { state in
+        let (node, tasks) = box.state.withLock { state in
             state.isStopping = true
-            return (state.node, state.following)
+            return (state.node, [state.following, state.watching])
         }
-        following?.cancel()
-        await following?.value
+        for task in tasks { task?.cancel() }
+        for task in tasks { await task?.value }
         await backups.stop()
         await node?.drain(until: deadline)
         box.state.withLock { $0.node = nil }
@@ -111,49 +171,13 @@ public final class GuildRole: NodeRole {
             })
         else { return }
         let changes = services.view.changes()
-        await look(node, services)
+        node.nodesChanged(services.view.nodes)
+        node.rowsChanged(services.view.rows)
         for await change in changes {
-            guard case .row(let row) = change else { continue }
-            let isHeld = box.state.withLock { $0.held.contains(row.slot) }
-            if isHeld != (row.primary == services.node) { await look(node, services) }
-        }
-    }
-
-    /// Gives up what the map gives to others, and takes what it gives to this node.
-    private func look(_ node: SlotNode, _ services: NodeServices) async {
-        var pause = Duration.milliseconds(100)
-        while !Task.isCancelled {
-            let rows = services.view.rows
-            let held = box.state.withLock { $0.held }
-            for row in rows where row.primary != services.node && held.contains(row.slot) {
-                services.logger.notice("a slot is given up", metadata: ["slot": "\(row.slot)", "to": "\(row.primary)"])
-                await node.close(row.slot, epoch: row.epoch)
-                box.state.withLock { _ = $0.held.remove(row.slot) }
+            switch change {
+            case .row(let row): node.rowsChanged([row])
+            case .node, .nodeGone: node.nodesChanged(services.view.nodes)
             }
-            let wanted = Set(rows.filter { $0.primary == services.node && !held.contains($0.slot) }.map(\.slot))
-            if wanted.isEmpty { return }
-            do {
-                try await take(wanted, node, services)
-                return
-            } catch let failure as StorageFailure {
-                services.logger.critical("slots cannot be opened", metadata: ["error": "\(failure)"])
-                endProcess(failure)
-            } catch {
-                services.logger.warning("slots are not opened yet", metadata: ["error": "\(error)"])
-            }
-            try? await Task.sleep(for: pause)
-            pause = min(pause * 2, .seconds(5))
         }
-    }
-
-    private func take(_ slots: Set<Slot>, _ node: SlotNode, _ services: NodeServices) async throws {
-        await node.prepare(Array(slots))
-        let claim = EpochClaim(node: services.node, coordinator: services.coordinator, logger: services.logger)
-        let known = try await node.knownEpochs(slots)
-        let rows = try await claim.run(slots: slots, above: known, deadline: .now() + GuildRole.claimTimeout)
-        try await node.open(rows.map { ($0.slot, $0.epoch) })
-        box.state.withLock { $0.held.formUnion(rows.map(\.slot)) }
-        for row in rows { await services.view.waitForRow(row.slot, atLeast: row.epoch, deadline: .now() + .seconds(5)) }
-        services.logger.info("slots are served", metadata: ["count": "\(rows.count)"])
     }
 }

@@ -16,13 +16,19 @@ struct LogKeeper {
         /// Slots and the indexes through which they have been applied for the retention time.
         var trims: [Slot: LogIndex]
         var flushes: Bool
+        /// What followers still need; it counts as long as the slot's log is not too large.
+        var trimLimits: [Slot: LogIndex]
+        var keptForFollowers: Int
 
         /// - Returns: how far each slot's log is trimmed.
         func run(_ store: Store, _ writer: LogWriter) throws(StorageFailure) -> [Slot: LogIndex] {
             if flushes { try store.state.flush() }
             var trimmed: [Slot: LogIndex] = [:]
+            let held = trims.filter { trimLimits[$0.key] ?? $0.value < $0.value }
+            let sizes = held.isEmpty ? [:] : try store.log.sizes(held.keys.sorted())
             for (slot, index) in trims {
-                let through = min(index, try store.state.persistedApplied(slot).index)
+                var through = min(index, try store.state.persistedApplied(slot).index)
+                if let limit = trimLimits[slot], sizes[slot] ?? 0 <= keptForFollowers { through = min(through, limit) }
                 guard through > .zero else { continue }
                 writer.trim(slot, through: through)
                 trimmed[slot] = through
@@ -39,7 +45,9 @@ struct LogKeeper {
 
     init(limits: SlotLimits) { self.limits = limits }
 
-    mutating func next(applied: [Slot: LogIndex], now: ContinuousClock.Instant) -> Work {
+    mutating func next(
+        applied: [Slot: LogIndex], trimLimits: [Slot: LogIndex] = [:], now: ContinuousClock.Instant
+    ) -> Work {
         var trims: [Slot: LogIndex] = [:]
         for (slot, index) in applied {
             if marks[slot]?.last?.index != index {
@@ -59,7 +67,8 @@ struct LogKeeper {
             lastFlush = now
             hasChanged = false
         }
-        return Work(trims: trims, flushes: flushes)
+        return Work(
+            trims: trims, flushes: flushes, trimLimits: trimLimits, keptForFollowers: limits.logKeptForFollowers)
     }
 
     /// What ``Work/run(_:_:)`` returned.
@@ -73,6 +82,7 @@ extension ExecutorReport {
         pendingCommands += other.pendingCommands
         serving += other.serving
         applied.merge(other.applied) { first, _ in first }
+        trimLimits.merge(other.trimLimits) { first, _ in first }
         slots += other.slots
     }
 

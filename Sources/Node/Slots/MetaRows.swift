@@ -104,6 +104,12 @@ enum MetaRows {
 
     static var incarnation: [UInt8] { key(.incarnation) }
 
+    /// What the entry says that names this life of the slot's data, if it does.
+    static func incarnation(in entry: Entry) -> UInt64? {
+        for case .put(Family.meta.rawValue, incarnation, let value) in entry.operations { return number(value) }
+        return nil
+    }
+
     // MARK: Restores
 
     /// Behind every key of a row.

@@ -22,7 +22,7 @@ struct OutboxState {
 
     init() {}
 
-    init(_ recovered: RecoveredSlot) {
+    init(_ recovered: RuntimeRows) {
         for (destination, last) in recovered.outboxLast {
             lanes[destination] = Lane(given: last, committed: last, acknowledged: last)
         }

@@ -18,14 +18,19 @@ final class ServingSlots: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// The slot is given up: whoever waits for it waits no longer.
-    func closed(_ slot: Slot) {
+    /// The slot serves no more.
+    func closed(_ slot: Slot) { state.withLock { _ = $0.served.remove(slot) } }
+
+    /// Whoever waits waits no longer.
+    func close() {
         let waiters = state.withLock { state in
-            state.served.remove(slot)
-            return state.waiters.removeValue(forKey: slot) ?? []
+            defer { state.waiters = [:] }
+            return state.waiters.values.flatMap { $0 }
         }
         for waiter in waiters { waiter.resume() }
     }
+
+    func serves(_ slot: Slot) -> Bool { state.withLock { $0.served.contains(slot) } }
 
     func wait(_ slot: Slot) async {
         await withCheckedContinuation { continuation in

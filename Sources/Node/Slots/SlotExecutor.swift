@@ -1,7 +1,9 @@
+import DequeModule
 import Domain
 import Identity
 import Logging
 import NIOCore
+import Placement
 import Replication
 import Routing
 import Storage
@@ -9,73 +11,108 @@ import Transport
 import Wire
 
 /// The slots of one event loop, and what they share there. Used on that loop only; ``SlotHost`` is the way in.
+///
+/// What one turn of the loop makes is gathered and goes out together: one append to the log, one message to each other
+/// node, one batch of the state (DESIGN §6.2). An append to the others does not wait for the disk here.
 final class SlotExecutor {
     let loop: any EventLoop
+    /// Which of the node's executors it is.
+    let number: Int
     let environment: SlotEnvironment
     let view: any ClusterView
     let hub: EventHub
-    private(set) var slots: [Slot: SlotRuntime] = [:]
-    /// Slots whose row names this node and that are being recovered.
-    private var opening: Set<Slot> = []
-    private var appends: [LogWriter.Append] = []
+    /// Set once, before any row comes.
+    var post: ReplicationPost?
+    var replicas: [Slot: SlotReplica] = [:]
+    /// The newest row of each slot that names this node or did.
+    var rows: [Slot: ShardMapRow] = [:]
+    /// Slots that are not to be touched now, and why.
+    var absences: [Slot: SlotAbsence] = [:]
+    /// What the disk remembers of slots that are not loaded yet.
+    var knownEpochs: [Slot: Epoch] = [:]
+    var peers: PeerNews?
+    var streams: [NodeID: any TransportStream] = [:]
+    var catchUps: [NodeID: CatchUp] = [:]
+    var snapshotsToSend: Deque<(slot: Slot, to: NodeID)> = []
+    var isSendingSnapshot = false
+
+    // What the turn has made so far.
+    var changes: [LogChange] = []
+    var outgoing: [NodeID: [ReplicationMessage]] = [:]
+    var dirty: [SlotReplica] = []
+    var toApply: [SlotReplica] = []
+    var swaps: [RowSwap] = []
+    var campaigns: [RowSwap] = []
+    var isFlushScheduled = false
+    var claimsChanged = false
+    /// Slots that have begun to serve and are not logged.
+    private var begun = 0
+
     /// What the log writer calls; made at first use, and let go of at the end.
     private var relay: DurabilityRelay?
-    /// Called with each slot that begins to serve.
-    private let served: @Sendable (Slot) -> Void
+    private var ticks: RepeatedTask?
+    /// Called with each slot that begins to serve, and that ends to.
+    private let served: @Sendable (Slot, Bool) -> Void
     private(set) var isDraining = false
     /// The store is about to be let go of: nothing may touch it any more.
-    private var isClosed = false
+    private(set) var isClosed = false
 
     init(
-        loop: any EventLoop, environment: SlotEnvironment, view: any ClusterView,
-        served: @escaping @Sendable (Slot) -> Void
+        loop: any EventLoop, number: Int, environment: SlotEnvironment, view: any ClusterView,
+        served: @escaping @Sendable (Slot, Bool) -> Void
     ) {
         loop.preconditionInEventLoop()
         self.loop = loop
+        self.number = number
         self.environment = environment
         self.view = view
         self.served = served
         hub = EventHub(logger: environment.logger, metrics: environment.metrics)
     }
 
+    /// From now on rows may come.
+    func start(_ post: ReplicationPost, knownEpochs: [Slot: Epoch], absences: [Slot: SlotAbsence]) {
+        self.post = post
+        self.knownEpochs = knownEpochs
+        self.absences = absences
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        let pause = TimeAmount.nanoseconds(Int64(environment.limits.replicationTick / .nanoseconds(1)))
+        ticks = loop.scheduleRepeatedTask(initialDelay: pause, delay: pause) { _ in bound.value.tick() }
+    }
+
     // MARK: Slots
 
-    /// The slot's row names this node; until ``open(_:_:epoch:)`` callers are told to wait.
-    func prepare(_ slot: Slot) { opening.insert(slot) }
-
-    /// The slot is not to be opened after all.
-    func cancel(_ slot: Slot) { opening.remove(slot) }
-
-    func open(_ slot: Slot, _ recovered: RecoveredSlot, epoch: Epoch) {
-        precondition(slots[slot] == nil, "a slot is on one executor, once")
-        opening.remove(slot)
-        let runtime = SlotRuntime(slot: slot, executor: self, environment: environment)
-        slots[slot] = runtime
-        runtime.open(recovered, epoch: epoch)
+    func slotServes(_ runtime: SlotRuntime) {
+        served(runtime.slot, true)
+        begun += 1
+        guard begun == 1 else { return }
+        // One line for all that begin together.
+        schedule(in: .milliseconds(500)) { [weak self] in
+            guard let self else { return }
+            environment.logger.info("slots are served", metadata: ["count": "\(begun)"])
+            begun = 0
+        }
     }
 
-    func slotServes(_ runtime: SlotRuntime) { served(runtime.slot) }
-
-    /// The slot has another primary.
-    func close(_ slot: Slot, epoch: Epoch) {
-        opening.remove(slot)
-        guard let runtime = slots.removeValue(forKey: slot) else { return }
-        runtime.retire("the slot has moved")
-        hub.leave(slot, epoch: epoch)
-    }
+    func slotServesNoMore(_ slot: Slot) { served(slot, false) }
 
     /// New commands are refused from now on, and no further step of work begins; what is under way goes on.
     func drain() { isDraining = true }
 
-    var isIdle: Bool { slots.values.allSatisfy { $0.isIdle } }
+    var isIdle: Bool { replicas.values.allSatisfy { $0.runtime?.isIdle ?? true } }
 
     /// Whoever still waits is told to try elsewhere.
     func closeAll() {
-        for (slot, runtime) in slots {
+        ticks?.cancel()
+        for (slot, replica) in replicas {
+            replica.abandonAwaitedRows("the node stops")
+            guard let runtime = replica.runtime else { continue }
             runtime.retire("the node stops")
-            hub.leave(slot, epoch: runtime.epoch)
+            hub.leave(slot, epoch: replica.core.epoch)
         }
-        slots = [:]
+        // What was made in this turn is not said any more; what was said is in the log.
+        handOver()
+        replicas = [:]
         relay = nil
         isClosed = true
     }
@@ -84,12 +121,13 @@ final class SlotExecutor {
 
     func perform(_ call: SlotCall, deadline: NIODeadline, complete: @escaping (SlotReply) -> Void) {
         environment.metrics.commands.increment()
-        guard let runtime = slots[call.slot] else { return complete(notHere(call)) }
-        if call.epoch > runtime.epoch, let row = view.row(call.slot), row.primary != environment.node {
+        guard let replica = replicas[call.slot], let runtime = replica.runtime else { return complete(notHere(call)) }
+        if call.epoch > replica.core.epoch, let row = view.row(call.slot), row.primary != environment.node {
             return complete(.moved(row.epoch))
         }
         if isDraining { return refuse("the node stops", complete) }
         guard runtime.isServing else { return refuse("the slot is starting", complete) }
+        guard replica.core.mayServe(now: .now()) else { return refuse("the slot's other replicas are silent", complete) }
         guard runtime.pendingCount < environment.limits.pendingCommands else {
             return refuse("too many commands wait in the slot", complete)
         }
@@ -110,17 +148,15 @@ final class SlotExecutor {
     }
 
     private func notHere(_ call: SlotCall) -> SlotReply {
-        let row = view.row(call.slot)
-        if opening.contains(call.slot) || row?.primary == environment.node {
-            return .unavailable("the slot is starting")
-        }
-        return .moved(row?.epoch ?? call.epoch)
+        let known = [rows[call.slot], view.row(call.slot)].compactMap { $0 }.max { $0.epoch < $1.epoch }
+        guard let row = known else { return .moved(call.epoch) }
+        return row.primary == environment.node ? .unavailable("the slot is starting") : .moved(row.epoch)
     }
 
     // MARK: Streams
 
     func streamRequest(_ request: EventStreamRequest, from stream: any TransportStream) {
-        if let runtime = slots[request.root.slot] {
+        if let runtime = replicas[request.root.slot]?.runtime {
             runtime.streamRequest(request, from: stream)
         } else {
             answerMoved(request, to: stream)
@@ -132,42 +168,74 @@ final class SlotExecutor {
         hub.send(.moved(root: root, epoch: view.row(root.slot)?.epoch ?? .zero, tag: request.tag), to: stream)
     }
 
-    // MARK: The log
+    // MARK: The turn's end
 
-    /// Queues an entry for the log; what one turn of the loop makes is handed over together.
-    func submit(_ append: LogWriter.Append) {
-        appends.append(append)
-        guard appends.count == 1 else { return }
+    func scheduleFlush() {
+        guard !isFlushScheduled, !isClosed else { return }
+        isFlushScheduled = true
         let bound = NIOLoopBound(self, eventLoop: loop)
-        loop.execute { bound.value.handOver() }
+        loop.execute { bound.value.flush() }
     }
 
-    private func handOver() {
-        let batch = appends
-        appends = []
+    private func flush() {
+        isFlushScheduled = false
+        guard !isClosed else { return }
+        let now = BootTime.now()
+        let pumped = dirty
+        dirty = []
+        for replica in pumped {
+            replica.isDirty = false
+            replica.core.pump(now: now)
+            carryOut(replica, now: now)
+        }
+        handOver()
+        sendMessages()
+        sendSwaps()
+        applyCommitted()
+    }
+
+    func handOver() {
+        guard !changes.isEmpty else { return }
+        let batch = changes
+        changes = []
         let relay = relay ?? DurabilityRelay(NIOLoopBound(self, eventLoop: loop), loop)
         self.relay = relay
-        environment.writer.append(batch, observer: relay)
+        environment.writer.write(batch, observer: relay)
     }
 
-    /// Entries are on disk: applies what is committed by that, of all slots in one batch.
-    fileprivate func durable(_ reports: [Slot: Durability]) {
-        guard !isClosed else { return }
-        var committed: [(runtime: SlotRuntime, floors: [RootEntity: EventNumber])] = []
+    private func sendSwaps() {
+        if !swaps.isEmpty { post?.swap(swaps) }
+        if !campaigns.isEmpty { post?.campaign(campaigns) }
+        swaps = []
+        campaigns = []
+    }
+
+    /// Applies what is committed, of all slots in one batch.
+    private func applyCommitted() {
+        guard !toApply.isEmpty else { return }
+        let replicas = toApply
+        toApply = []
+        var applying: [(replica: SlotReplica, what: (through: LogIndex, floors: [RootEntity: EventNumber]))] = []
         let batch = environment.store.state.makeBatch()
-        do throws(StorageFailure) {
-            for (slot, report) in reports {
-                guard let index = report.index, let runtime = slots[slot], runtime.durable(through: index) else {
-                    continue
-                }
-                committed.append((runtime, try runtime.addCommitted(to: batch)))
+        for replica in replicas {
+            replica.isToApply = false
+            guard self.replicas[replica.slot] === replica else { continue }
+            do throws(StorageFailure) {
+                if let what = try replica.addCommitted(to: batch) { applying.append((replica, what)) }
+            } catch {
+                guard error.isLocal else { environment.fail(error) }
+                // What of it is in the batch already does no harm: the slot's rows are not used any more.
+                takeOut(replica, "\(error)")
             }
-            guard !committed.isEmpty else { return }
-            try environment.store.state.write(batch)
-        } catch {
-            environment.fail(error)
         }
-        for (runtime, floors) in committed { runtime.finishApplying(floors: floors) }
+        guard !applying.isEmpty else { return }
+        do throws(StorageFailure) { try environment.store.state.write(batch) } catch { environment.fail(error) }
+        let now = BootTime.now()
+        for (replica, what) in applying {
+            replica.finishApplying(what, now: now)
+            carryOut(replica, now: now)
+            fulfilHolds(of: replica)
+        }
     }
 
     // MARK: Time
@@ -178,37 +246,6 @@ final class SlotExecutor {
             if !bound.value.executor.isClosed { bound.value.body() }
         }
     }
-
-    /// Forgets old events and reports sizes.
-    func tidy(now: Timestamp) -> ExecutorReport {
-        var report = ExecutorReport()
-        for runtime in slots.values {
-            runtime.ring.expire(now: now)
-            report.ringEvents += runtime.ring.count
-            report.ringBytes += runtime.ring.bytes
-            report.pendingCommands += runtime.pendingCount
-            if runtime.isServing {
-                report.serving += 1
-                report.applied[runtime.slot] = runtime.appliedIndex
-            }
-            report.slots.append(
-                SlotStatus(
-                    slot: runtime.slot, epoch: runtime.epoch, isServing: runtime.isServing,
-                    lastIndex: runtime.lastIndex, appliedIndex: runtime.appliedIndex,
-                    pendingCommands: runtime.pendingCount))
-        }
-        return report
-    }
-}
-
-/// What an executor holds at a moment.
-struct ExecutorReport: Sendable {
-    var ringEvents = 0
-    var ringBytes = 0
-    var pendingCommands = 0
-    var serving = 0
-    var applied: [Slot: LogIndex] = [:]
-    var slots: [SlotStatus] = []
 }
 
 /// Brings news from the log writer's thread to the executor's loop.

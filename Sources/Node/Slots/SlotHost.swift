@@ -17,12 +17,13 @@ actor SlotHost {
     }
 
     static func make(
-        on loop: any EventLoop, environment: SlotEnvironment, view: any ClusterView,
-        served: @escaping @Sendable (Slot) -> Void
+        on loop: any EventLoop, number: Int, environment: SlotEnvironment, view: any ClusterView,
+        served: @escaping @Sendable (Slot, Bool) -> Void
     ) async throws -> SlotHost {
         let bound = try await loop.submit {
             NIOLoopBound(
-                SlotExecutor(loop: loop, environment: environment, view: view, served: served), eventLoop: loop)
+                SlotExecutor(loop: loop, number: number, environment: environment, view: view, served: served),
+                eventLoop: loop)
         }.get()
         return SlotHost(loop, bound)
     }
@@ -35,14 +36,20 @@ actor SlotHost {
         loop.execute { [bound] in bound.value.perform(call, deadline: deadline, complete: complete) }
     }
 
-    func prepare(_ slot: Slot) { bound.value.prepare(slot) }
-    func cancel(_ slot: Slot) { bound.value.cancel(slot) }
-
-    func open(_ slot: Slot, _ recovered: RecoveredSlot, epoch: Epoch) {
-        bound.value.open(slot, recovered, epoch: epoch)
+    func start(_ post: ReplicationPost, knownEpochs: [Slot: Epoch], absences: [Slot: SlotAbsence]) {
+        bound.value.start(post, knownEpochs: knownEpochs, absences: absences)
     }
 
-    func close(_ slot: Slot, epoch: Epoch) { bound.value.close(slot, epoch: epoch) }
+    /// Runs on the loop, in the order of the calls from one thread.
+    nonisolated func execute(_ body: @escaping @Sendable (SlotExecutor) -> Void) {
+        loop.execute { [bound] in body(bound.value) }
+    }
+
+    func takesSnapshot(_ offer: SnapshotOffer, from id: NodeID) -> Bool { bound.value.takesSnapshot(offer, from: id) }
+    func beginInstalling(_ offer: SnapshotOffer, from id: NodeID) -> Bool {
+        bound.value.beginInstalling(offer, from: id)
+    }
+    func endInstalling(_ slot: Slot) { bound.value.endInstalling(slot) }
     func drain() { bound.value.drain() }
     func isIdle() -> Bool { bound.value.isIdle }
     func closeAll() { bound.value.closeAll() }

@@ -1,4 +1,5 @@
 import NIOCore
+import Replication
 
 /// Every bound of the slots' runtime, by name.
 public struct SlotLimits: Sendable {
@@ -47,6 +48,39 @@ public struct SlotLimits: Sendable {
     public var stateFlushing: Duration = .seconds(600)
     /// Entries applied in one batch when the log is replayed.
     public var replayBatch = 1024
+
+    /// The times and bounds of the protocol between replicas.
+    public var replication = ReplicationLimits()
+    /// The smallest in-sync set that commits, for slots with at least so many replicas.
+    public var wantedMinimum = 2
+    /// What of a slot's applied entries its primary keeps in memory, for followers that are a little behind.
+    public var heldEntries = 512
+    public var heldBytes = 256 << 10
+    /// Entries in one message to a follower, in bytes, at most (one entry may be larger); and messages in one item of
+    /// a stream.
+    public var appendBytes = 1 << 20
+    public var replicationItemBytes = 4 << 20
+    /// What is read from the log for a follower that lags and is not acknowledged yet, in bytes: of one executor.
+    public var catchUpBytes = 8 << 20
+    /// When a follower that is sent such acknowledges nothing for so long, it is sent more all the same.
+    public var catchUpPatience: Duration = .seconds(2)
+    /// How often replicas look at the time.
+    public var replicationTick: Duration = .milliseconds(100)
+    /// One snapshot on its way: bytes in one message, bytes that are not acknowledged, bytes a second, and how long
+    /// there may be no progress, its turn at the learner included.
+    public var snapshotPiece = 256 << 10
+    public var snapshotWindow = 8 << 20
+    public var snapshotBytesPerSecond = 64 << 20
+    public var snapshotPatience: Duration = .seconds(60)
+    /// Snapshots that wait for their turn at a learner.
+    public var waitingSnapshots = 64
+    /// Threads that read logs for followers, load and clear slots; and what waits for them.
+    public var diskThreads = 3
+    public var queuedDiskWork = 8192
+    /// A follower that lags keeps its primary from trimming the log up to so many bytes of a slot.
+    public var logKeptForFollowers = 256 << 20
+    /// Recent events that a backup keeps: enough for gateways to go on when it becomes primary.
+    public var backupRingAge: Duration = .seconds(60)
 
     public init() {}
 }

@@ -1,9 +1,12 @@
+import Coordination
 import Domain
 import Foundation
 import Identity
 import Logging
 import NIOCore
 import NIOPosix
+import Placement
+import Replication
 import Routing
 import Storage
 import Synchronization
@@ -21,6 +24,10 @@ public final class SlotNode: Sendable {
         public var tokenSecret: TokenSecret
         public var clock: WallClock
         public var view: any ClusterView
+        /// Holds the rows of the shard map.
+        public var coordinator: any Coordinator
+        /// Reaches the other guild nodes; absent on a node that replicates nothing.
+        public var client: (any CallClient)?
         /// Delivers effects to other slots, those of this node among them.
         public var caller: any SlotCaller
         public var limits = SlotLimits()
@@ -36,7 +43,8 @@ public final class SlotNode: Sendable {
 
         public init(
             node: NodeID, cluster: ClusterID, folder: String, services: ServiceRegistry, tokenSecret: TokenSecret,
-            clock: WallClock, view: any ClusterView, caller: any SlotCaller, logger: Logger
+            clock: WallClock, coordinator: any Coordinator, view: any ClusterView, caller: any SlotCaller,
+            logger: Logger
         ) {
             self.node = node
             self.cluster = cluster
@@ -44,21 +52,32 @@ public final class SlotNode: Sendable {
             self.services = services
             self.tokenSecret = tokenSecret
             self.clock = clock
+            self.coordinator = coordinator
             self.view = view
             self.caller = caller
             self.logger = logger
         }
     }
 
-    private let environment: SlotEnvironment
+    let environment: SlotEnvironment
     private let hosts: [SlotHost]
     /// The slots' own event loops.
     private let group: MultiThreadedEventLoopGroup?
     /// For recovery, trimming and flushing, which block.
     private let maintenance: NIOThreadPool
     private let keeper = Mutex<Task<Void, Never>?>(nil)
-    /// Who waits for slots to serve.
-    private let serving = ServingSlots()
+    /// Which slots serve, and who waits for some to.
+    private let serving: ServingSlots
+    /// The hub's own thread.
+    private let hubGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let post: ReplicationPost
+    private let judgement = ClockJudgement()
+    /// For those who compare replicas.
+    let heldRows = HeldRows()
+    let snapshotTurns: Turns
+
+    /// Whether this node's clock can be believed.
+    public var clockVerdict: ClockGuard.Verdict { judgement.verdict.withLock { $0 } }
 
     public var store: StoreID { environment.store.identity.store }
 
@@ -87,8 +106,9 @@ public final class SlotNode: Sendable {
         }
         let metrics = SlotMetrics()
         let limits = configuration.limits
+        let life = UInt64.random(in: 1 ... .max)
         environment = SlotEnvironment(
-            node: configuration.node, store: store,
+            node: configuration.node, life: life, store: store,
             writer: LogWriter(
                 log: store.log, limits: configuration.storeLimits,
                 report: { report in
@@ -99,76 +119,117 @@ public final class SlotNode: Sendable {
             services: configuration.services, clock: configuration.clock, tokenSecret: configuration.tokenSecret,
             limits: limits, readers: BoundedPool(threads: limits.readerThreads, limit: limits.queuedReads),
             computers: BoundedPool(threads: limits.computeThreads, limit: limits.queuedComputations),
-            caller: configuration.caller, metrics: metrics, logger: configuration.logger, fail: configuration.fail)
+            disks: BoundedPool(threads: limits.diskThreads, limit: limits.queuedDiskWork), caller: configuration.caller, client: configuration.client, metrics: metrics, logger: configuration.logger, fail: configuration.fail)
         let own =
             configuration.eventLoops == nil
             ? MultiThreadedEventLoopGroup(numberOfThreads: max(1, configuration.executors)) : nil
         group = own
+        let serving = ServingSlots()
+        self.serving = serving
         var hosts: [SlotHost] = []
         for loop in (configuration.eventLoops ?? own)?.makeIterator() ?? EventLoopIterator([]) {
             hosts.append(
                 try await SlotHost.make(
-                    on: loop, environment: environment, view: configuration.view,
-                    served: { [serving] in serving.served($0) }))
+                    on: loop, number: hosts.count, environment: environment, view: configuration.view,
+                    served: { $1 ? serving.served($0) : serving.closed($0) }))
         }
         self.hosts = hosts
+        snapshotTurns = Turns(limit: limits.waitingSnapshots)
+        post = try await SlotNode.makePost(configuration, life, hosts, judgement, on: hubGroup.next())
+        let (epochs, markers) = try await maintenance.runIfActive {
+            (try store.log.knownEpochs(), try store.log.markers())
+        }
+        // What was wiped at start has nothing of what its epoch stood for.
+        let known = epochs.filter { $0.value > .zero && !store.wiped.contains($0.key) }
+        for host in hosts {
+            await host.start(
+                post, knownEpochs: known, absences: markers.mapValues { .broken("it was marked: \($0)") })
+        }
     }
 
-    private func host(_ slot: Slot) -> SlotHost { hosts[Int(slot.rawValue) % hosts.count] }
+    private static func makePost(
+        _ configuration: Configuration, _ life: UInt64, _ hosts: [SlotHost], _ judgement: ClockJudgement,
+        on loop: any EventLoop
+    ) async throws -> ReplicationPost {
+        let byHost: @Sendable (Slot) -> Int = { Int($0.rawValue) % hosts.count }
+        let hub = try await loop.submit {
+            NIOLoopBound(
+                ReplicationHub(
+                    loop: loop, node: configuration.node, life: life, limits: configuration.limits.replication,
+                    client: configuration.client, logger: configuration.logger, clock: configuration.clock,
+                    opened: { id, stream in for host in hosts { host.execute { $0.connected(id, stream) } } },
+                    post: { news in for host in hosts { host.execute { $0.peersChanged(news) } } },
+                    clockJudged: { verdict in judgement.verdict.withLock { $0 = verdict } }), eventLoop: loop)
+        }.get()
+        let swapper = RowSwapper(
+            coordinator: configuration.coordinator, view: configuration.view, logger: configuration.logger
+        ) { settled in
+            loop.execute { hub.value.rowsChanged(settled.map(\.row)) }
+            for (number, settled) in Dictionary(grouping: settled, by: { byHost($0.row.slot) }) {
+                hosts[number].execute { $0.settled(settled) }
+            }
+        }
+        return ReplicationPost(hub, on: loop, swapper: swapper) { allowed, refused in
+            for (number, host) in hosts.enumerated() {
+                let own = (
+                    allowed: allowed.filter { byHost($0.new.slot) == number },
+                    refused: refused.filter { byHost($0.new.slot) == number }
+                )
+                host.execute { $0.campaignsJudged(own.allowed, own.refused) }
+            }
+        }
+    }
 
-    // MARK: Slots
+    func host(_ slot: Slot) -> SlotHost { hosts[Int(slot.rawValue) % hosts.count] }
+
+    // MARK: The cluster
 
     /// Reads the store off the executors; `body` may block for the time of a few megabytes.
     func read<Value: Sendable>(_ body: @escaping @Sendable (Store) throws -> Value) async throws -> Value {
         try await maintenance.runIfActive { [store = environment.store] in try body(store) }
     }
 
-    /// Callers of these slots are told to wait: they are about to be opened.
-    public func prepare(_ slots: [Slot]) async {
-        for slot in slots { await host(slot).prepare(slot) }
-    }
-
-    /// The highest epoch that the disk has seen of each slot; a new one must lie above it.
-    ///
-    /// - Throws: ``StorageFailure``.
-    public func knownEpochs(_ slots: Set<Slot>) async throws -> [Slot: Epoch] {
-        try await maintenance.runIfActive { [store = environment.store] in
-            var known: [Slot: Epoch] = [:]
-            for slot in slots {
-                known[slot] = max(try store.state.applied(slot).epoch, try store.log.last(slot)?.epoch ?? .zero)
-            }
-            return known
+    /// Rows of the shard map, as they change: the node takes its part in those that name it, and leaves the others.
+    public func rowsChanged(_ rows: [ShardMapRow]) {
+        post.rowsChanged(rows)
+        for (number, rows) in Dictionary(grouping: rows, by: { Int($0.slot.rawValue) % hosts.count }) {
+            hosts[number].execute { executor in for row in rows { executor.rowChanged(row) } }
         }
     }
 
-    /// Brings the slots up from disk and begins the epochs that this node has won. Returns when all of them serve.
+    /// The nodes of the cluster, as the coordinator lists them.
+    public func nodesChanged(_ nodes: [NodeRecord]) { post.nodesChanged(nodes) }
+
+    /// Messages of other guild nodes.
     ///
-    /// - Throws: ``StorageFailure`` when a slot's log and state do not fit together, or an epoch is not new.
-    public func open(_ slots: [(slot: Slot, epoch: Epoch)]) async throws {
-        let recovery = SlotRecovery(
-            store: environment.store, limits: environment.limits, now: environment.clock.now())
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            for (slot, epoch) in slots {
-                tasks.addTask { [self] in
-                    let recovered = try await maintenance.runIfActive { try recovery.recover(slot) }
-                    guard epoch > recovered.applied.epoch else {
-                        throw StorageFailure.corrupt(
-                            "slot \(slot) is given epoch \(epoch), but its log holds epoch \(recovered.applied.epoch): "
-                                + "the coordinator has gone back in time")
-                    }
-                    await host(slot).open(slot, recovered, epoch: epoch)
-                    await serving.wait(slot)
-                }
-            }
-            try await tasks.waitForAll()
+    /// - Throws: ``EntryError`` when an entry among them is not what was written; then none is taken.
+    func received(_ messages: [ReplicationMessage], from id: NodeID) throws {
+        var byHost: [Int: [SlotMessage]] = [:]
+        func add(_ message: SlotMessage, _ slot: Slot) {
+            byHost[Int(slot.rawValue) % hosts.count, default: []].append(message)
         }
+        for message in messages {
+            switch message {
+            case .append(let append): add(.append(try ReceivedAppend(append)), append.slot)
+            case .appendReply(let reply): add(.reply(reply), reply.slot)
+            case .handOver(let slot, let epoch): add(.handOver(slot, epoch), slot)
+            case .admission(let slot, let epoch, let life): add(.admission(slot, epoch, life: life), slot)
+            case .beacon, .beaconReply: post.received(message, from: id)
+            }
+        }
+        for (number, messages) in byHost { hosts[number].execute { $0.received(messages, from: id) } }
     }
 
-    /// The slot has another primary, by the row of this epoch.
-    public func close(_ slot: Slot, epoch: Epoch) async {
-        serving.closed(slot)
-        await host(slot).close(slot, epoch: epoch)
-    }
+    /// Takes snapshots of slots from their primaries.
+    public var snapshotStreams: any StreamAcceptor { SnapshotStreams { self } }
+
+    /// Whether the slot serves here, as far as this node knows.
+    public func serves(_ slot: Slot) -> Bool { serving.serves(slot) }
+
+    /// Returns when the slots serve here, or the node has stopped.
+    public func waitUntilServing(_ slots: [Slot]) async { for slot in slots { await serving.wait(slot) } }
+
+    // MARK: Calls
 
     /// Serves one call.
     public func perform(_ call: SlotCall, deadline: NIODeadline) async -> SlotReply {
@@ -188,6 +249,8 @@ public final class SlotNode: Sendable {
 
     /// Takes gateways' event streams.
     public var eventStreams: any StreamAcceptor { EventStreams { self } }
+    /// Takes other guild nodes' replication streams.
+    public var replicationStreams: any StreamAcceptor { ReplicationStreams { self } }
 
     func streamRequest(_ request: EventStreamRequest, from stream: any TransportStream) {
         host(request.root.slot).streamRequest(request, from: stream)
@@ -218,12 +281,13 @@ public final class SlotNode: Sendable {
                 var report = ExecutorReport()
                 for host in hosts { report.add(await host.tidy(now: environment.clock.now())) }
                 report.record(environment)
-                let work = keeper.next(applied: report.applied, now: clock.now)
+                let work = keeper.next(applied: report.applied, trimLimits: report.trimLimits, now: clock.now)
                 do {
                     let trimmed = try await maintenance.runIfActive {
                         try work.run(environment.store, environment.writer)
                     }
                     keeper.done(trimmed)
+                    for host in hosts { host.execute { $0.trimmed(trimmed) } }
                 } catch let failure as StorageFailure {
                     environment.fail(failure)
                 } catch {
@@ -249,9 +313,13 @@ public final class SlotNode: Sendable {
         let running = keeper.withLock { $0 }
         running?.cancel()
         await running?.value
+        await post.close()
+        await heldRows.stop()
         await environment.readers.shutdown()
         await environment.computers.shutdown()
         for host in hosts { await host.closeAll() }
+        await environment.disks.shutdown()
+        serving.close()
         do {
             try await maintenance.runIfActive { [environment] in
                 environment.writer.stop()
@@ -263,6 +331,7 @@ public final class SlotNode: Sendable {
         // What the log writer has sent to the loops last has run when they answer; after that they touch no store.
         for host in hosts { _ = await host.isIdle() }
         try? await group?.shutdownGracefully()
+        try? await hubGroup.shutdownGracefully()
         environment.store.close()
         try? await maintenance.shutdownGracefully()
     }

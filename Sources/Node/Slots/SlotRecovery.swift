@@ -5,17 +5,18 @@ import Replication
 import Storage
 import Wire
 
-/// A slot as its store has it, after the log above the applied index is replayed (DESIGN §7).
+/// A slot as its store has it, after the log is replayed as far as it is known to be committed (DESIGN §7).
 struct RecoveredSlot: Sendable {
+    var disk: ReplicaSlot.Disk
     var applied: StateStore.Applied
-    /// Names this life of the slot's data; `nil` when the slot is new.
-    var incarnation: UInt64?
-    /// Effects that are not acknowledged: for each destination the first and the last number.
-    var outbox: [Slot: (first: UInt64, last: UInt64)]
-    /// The last number given for each destination.
-    var outboxLast: [Slot: UInt64]
-    var work: [(key: [UInt8], work: Work)]
+    /// Encoded entries that may or may not be committed.
+    var pending: [(position: LogPosition, encoded: ByteBuffer)]
     var ring: EventRing
+
+    /// A slot that was never here, or is not here any more.
+    static func empty(_ limits: SlotLimits) -> RecoveredSlot {
+        RecoveredSlot(disk: .empty, applied: .nothing, pending: [], ring: EventRing(limits: limits))
+    }
 }
 
 /// Brings a slot up from disk. Blocks; run off the executors.
@@ -24,78 +25,154 @@ struct SlotRecovery: Sendable {
     let limits: SlotLimits
     let now: Timestamp
 
-    /// - Throws: ``StorageFailure/corrupt(_:)`` when log and state do not fit together,
-    ///   ``StorageFailure/corruptReplica(slot:index:reason:)`` when the slot's data cannot be read, or could not before.
-    func recover(_ slot: Slot) throws -> RecoveredSlot {
-        if let marker = try store.log.markers()[slot] {
-            throw StorageFailure.corruptReplica(slot: slot, index: nil, reason: "it is marked \(marker)")
-        }
-        var applied = try store.state.applied(slot)
-        var ring = EventRing(limits: limits)
-        var batch = store.state.makeBatch()
-        var batched = 0
+    private struct Replay {
+        var applied: StateStore.Applied
+        var log: EpochSpans?
         var first: LogIndex?
-        // All entries that are still in the log: those at most as old as the ring refill it, those above the applied
-        // index are applied. With an in-sync set of one, whatever is durable here is committed.
-        try store.log.entries(slot, from: .zero) { entry in
-            if first == nil { first = entry.index }
-            let events = try entry.events.map { encoded -> Event in
-                do { return try Event(decoding: encoded) } catch {
-                    throw StorageFailure.corrupt("an event of entry \(entry.index) of slot \(slot): \(error)")
-                }
-            }
-            for (ordinal, event) in events.enumerated() {
-                let number = EventNumber(index: entry.index, ordinal: UInt32(ordinal))
-                // What came before the first entry is not known: it counts as gone.
-                let floor = EventNumber(index: LogIndex(rawValue: (first ?? entry.index).rawValue - 1), ordinal: .max)
-                ring.append(
-                    EventRing.Kept(number: number, event: event, encoded: entry.events[ordinal]), root: event.root,
-                    time: entry.time, floor: floor)
-            }
-            guard entry.index > applied.index else { return true }
-            guard entry.index == applied.index.next else {
-                throw StorageFailure.corrupt(
-                    "slot \(slot) is applied through \(applied.index), but its log goes on with \(entry.index)")
-            }
-            try batch.add(entry.operations, of: slot)
-            try batch.add(MetaRows.operations(of: entry, roots: events.map(\.root)), of: slot)
-            applied = StateStore.Applied(epoch: entry.epoch, index: entry.index, idMark: entry.idMark)
-            batch.setApplied(applied, of: slot)
-            batched += 1
-            if batched == limits.replayBatch {
-                try store.state.write(batch)
-                batch = store.state.makeBatch()
-                batched = 0
-            }
-            return true
-        }
-        if batched > 0 { try store.state.write(batch) }
-        ring.expire(now: now)
-        var recovered = RecoveredSlot(
-            applied: applied, incarnation: nil, outbox: [:], outboxLast: [:], work: [], ring: ring)
-        try readRows(slot, into: &recovered)
-        return recovered
+        var ring: EventRing
+        /// Entries above the applied index, in order, that are not known to be committed yet.
+        var open: [(entry: Entry, events: [Event])] = []
+        var batch: StateStore.Batch
+        var batched = 0
     }
 
-    private func readRows(_ slot: Slot, into recovered: inout RecoveredSlot) throws {
-        recovered.incarnation = try store.state.get(slot, .meta, MetaRows.incarnation).flatMap { MetaRows.number($0) }
+    /// - Parameters:
+    ///   - knownEpoch: what the disk remembers of the slot's row.
+    ///   - isSole: nobody else holds the slot, so all that is on this disk is committed.
+    /// - Throws: ``StorageFailure/corruptReplica(slot:index:reason:)`` when log and state do not fit together.
+    func recover(_ slot: Slot, knownEpoch: Epoch?, isSole: Bool) throws -> RecoveredSlot {
+        let applied = try store.state.applied(slot)
+        var replay = Replay(applied: applied, ring: EventRing(limits: limits), batch: store.state.makeBatch())
+        try store.log.entries(slot, from: .zero) { entry in
+            try take(entry, isSole: isSole, into: &replay)
+            return true
+        }
+        if replay.batched > 0 { try store.state.write(replay.batch) }
+        replay.ring.expire(now: now)
+        let start = LogPosition(epoch: replay.applied.epoch, index: replay.applied.index)
+        let log = replay.log ?? EpochSpans(base: start)
+        guard log.last.index >= replay.applied.index else {
+            throw StorageFailure.corruptReplica(
+                slot: slot, index: log.last.index,
+                reason: "the log ends before entry \(replay.applied.index), which is applied")
+        }
+        // A version that noted no epochs knew no replicas: it was the slot's only node.
+        let isFirstVersions = isSole && log.last.index > .zero
+        return RecoveredSlot(
+            disk: ReplicaSlot.Disk(
+                log: log, appliedIndex: replay.applied.index, commitIndex: replay.applied.index,
+                knownEpoch: knownEpoch ?? (isFirstVersions ? log.last.epoch : nil)),
+            applied: replay.applied, pending: try pending(slot, after: replay.applied.index), ring: replay.ring)
+    }
+
+    /// As they were written: a newer version may have said more in them than this one reads.
+    private func pending(_ slot: Slot, after applied: LogIndex) throws -> [(LogPosition, ByteBuffer)] {
+        try store.log.rawEntries(slot, from: applied.next, maximumBytes: .max).map { ($0.position, $0.encoded) }
+    }
+
+    private func take(_ entry: Entry, isSole: Bool, into replay: inout Replay) throws {
+        let position = LogPosition(epoch: entry.epoch, index: entry.index)
+        try extend(&replay.log, with: position, entry.slot, applied: replay.applied)
+        let first = replay.first ?? entry.index
+        replay.first = first
+        let events: [Event]
+        do { events = try entry.events.map { try Event(decoding: $0) } } catch {
+            throw StorageFailure.corruptReplica(slot: entry.slot, index: entry.index, reason: "an event: \(error)")
+        }
+        if entry.index <= replay.applied.index {
+            addToRing(entry, events, first, &replay.ring)
+            return
+        }
+        replay.open.append((entry, events))
+        let committed = isSole ? entry.index : entry.commitIndex
+        let count = replay.open.prefix { $0.entry.index <= committed }.count
+        for item in replay.open.prefix(count) {
+            try replay.batch.add(item.entry.operations, of: entry.slot)
+            try replay.batch.add(MetaRows.operations(of: item.entry, roots: item.events.map(\.root)), of: entry.slot)
+            replay.applied = StateStore.Applied(
+                epoch: item.entry.epoch, index: item.entry.index,
+                idMark: max(replay.applied.idMark, item.entry.idMark))
+            replay.batch.setApplied(replay.applied, of: entry.slot)
+            replay.batched += 1
+            addToRing(item.entry, item.events, first, &replay.ring)
+        }
+        replay.open.removeFirst(count)
+        if replay.batched >= limits.replayBatch {
+            try store.state.write(replay.batch)
+            replay.batch = store.state.makeBatch()
+            replay.batched = 0
+        }
+    }
+
+    /// The log's entries must follow each other, and the first must follow or overlap what is applied.
+    private func extend(
+        _ log: inout EpochSpans?, with position: LogPosition, _ slot: Slot, applied: StateStore.Applied
+    ) throws {
+        guard var spans = log else {
+            if position.index.rawValue == 1 {
+                log = EpochSpans(base: .start)
+                log?.append(position)
+            } else if position.index == applied.index.next {
+                log = EpochSpans(base: LogPosition(epoch: applied.epoch, index: applied.index))
+                log?.append(position)
+            } else if position.index <= applied.index {
+                // What lies before it is trimmed, and with it that entry's epoch: this one is the base.
+                log = EpochSpans(base: position)
+            } else {
+                throw StorageFailure.corruptReplica(
+                    slot: slot, index: position.index,
+                    reason: "it is applied through \(applied.index), but its log goes on with this entry")
+            }
+            return
+        }
+        guard position.index == spans.last.index.next, position.epoch >= spans.last.epoch else {
+            throw StorageFailure.corruptReplica(
+                slot: slot, index: position.index, reason: "it does not follow entry \(spans.last) in the log")
+        }
+        log = nil
+        spans.append(position)
+        log = spans
+    }
+
+    private func addToRing(_ entry: Entry, _ events: [Event], _ first: LogIndex, _ ring: inout EventRing) {
+        for (ordinal, event) in events.enumerated() {
+            let number = EventNumber(index: entry.index, ordinal: UInt32(ordinal))
+            // What came before the log's first entry is not known: it counts as gone.
+            let floor = EventNumber(index: LogIndex(rawValue: first.rawValue - 1), ordinal: .max)
+            ring.append(
+                EventRing.Kept(number: number, event: event, encoded: entry.events[ordinal]), root: event.root,
+                time: entry.time, floor: floor)
+        }
+    }
+}
+
+/// What the state holds for a slot's runtime, as of what is applied.
+struct RuntimeRows {
+    /// Effects that are not acknowledged: for each destination the first and the last number.
+    var outbox: [Slot: (first: UInt64, last: UInt64)] = [:]
+    /// The last number given for each destination.
+    var outboxLast: [Slot: UInt64] = [:]
+    var work: [(key: [UInt8], work: Work)] = []
+
+    /// - Throws: ``StorageFailure``.
+    init(of slot: Slot, in state: StateStore) throws {
         let (lastFrom, lastUpTo) = MetaRows.allOutboxLast
-        try store.state.scan(slot, .meta, from: lastFrom, upTo: lastUpTo) { key, value in
-            recovered.outboxLast[MetaRows.outboxDestination(key)] = MetaRows.number(value)
+        try state.scan(slot, .meta, from: lastFrom, upTo: lastUpTo) { key, value in
+            outboxLast[MetaRows.outboxDestination(key)] = MetaRows.number(value)
             return true
         }
         let (outboxFrom, outboxUpTo) = MetaRows.allOutbox
-        try store.state.scan(slot, .meta, from: outboxFrom, upTo: outboxUpTo) { key, _ in
+        try state.scan(slot, .meta, from: outboxFrom, upTo: outboxUpTo) { key, _ in
             let number = MetaRows.outboxNumber(key)
-            recovered.outbox[MetaRows.outboxDestination(key), default: (number, number)].last = number
+            outbox[MetaRows.outboxDestination(key), default: (number, number)].last = number
             return true
         }
         let (workFrom, workUpTo) = MetaRows.allWork
-        try store.state.scan(slot, .meta, from: workFrom, upTo: workUpTo) { key, value in
+        try state.scan(slot, .meta, from: workFrom, upTo: workUpTo) { key, value in
             do {
-                recovered.work.append((key, try Work(decoding: value)))
+                work.append((key, try Work(decoding: value)))
             } catch {
-                throw StorageFailure.corrupt("work of slot \(slot): \(error)")
+                throw StorageFailure.corruptReplica(slot: slot, index: nil, reason: "scheduled work: \(error)")
             }
             return true
         }

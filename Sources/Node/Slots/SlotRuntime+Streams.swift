@@ -9,7 +9,7 @@ extension SlotRuntime {
     /// Answers now, or once the slot serves.
     func streamRequest(_ request: EventStreamRequest, from stream: any TransportStream) {
         if isServing { return answer(request, to: stream) }
-        guard !(primary?.isRetired ?? false), streamRequests.count < environment.limits.waitingStreamRequests else {
+        guard !isRetired, streamRequests.count < environment.limits.waitingStreamRequests else {
             return executor.answerMoved(request, to: stream)
         }
         streamRequests.append { [weak self, executor] in
@@ -40,14 +40,14 @@ extension SlotRuntime {
         _ root: RootEntity, after: EventNumber?, intents: UInt64, tag: UInt64, _ stream: any TransportStream
     ) throws {
         let hub = executor.hub
-        let last = try lastEvent(root)
+        let last = try replica.lastEvent(root)
         guard let after else {
             let position = hub.interest(of: stream, in: root)?.lastSent ?? last
             hub.add(EventHub.Interest(stream: stream, intents: intents, lastSent: position), to: root)
             hub.send(.subscribed(root: root, position: position, tag: tag), to: stream)
             return
         }
-        guard let missed = ring.events(root, after: after, through: last, last: last) else {
+        guard let missed = replica.ring.events(root, after: after, through: last, last: last) else {
             hub.send(.gap(root: root, tag: tag), to: stream)
             return
         }
@@ -73,7 +73,7 @@ extension SlotRuntime {
             return
         }
         whenApplied(through: lastIndex) { [weak self, executor] failure in
-            guard failure == nil, let self, let number = try? lastEvent(root) else {
+            guard failure == nil, let self, let number = try? replica.lastEvent(root) else {
                 executor.hub.send(.moved(root: root, epoch: .zero, tag: tag), to: stream)
                 return
             }
@@ -88,7 +88,7 @@ extension SlotRuntime {
     private func fetch(
         _ root: RootEntity, after: EventNumber, through: EventNumber, tag: UInt64, _ stream: any TransportStream
     ) throws {
-        let found = ring.events(root, after: after, through: through, last: try lastEvent(root))
+        let found = replica.ring.events(root, after: after, through: through, last: try replica.lastEvent(root))
         let interest = executor.hub.interest(of: stream, in: root)?.intents ?? .max
         let kept = found?.filter { $0.meets(interest) }
         guard let kept, kept.reduce(0, { $0 + $1.size }) <= environment.limits.fetchedBytes else {

@@ -14,15 +14,6 @@ import Wire
 /// being written. In return every answer passes a *gate*: it goes out once all entries are applied that existed when
 /// the command ran, since it may have read any of them.
 final class SlotRuntime {
-    /// An entry that has its place in the log and is not applied.
-    struct Uncommitted {
-        var entry: Entry
-        /// The rows that follow from the entry's own fields.
-        var metaOperations: [Entry.Operation]
-        var events: [Event]
-        var work: [(key: [UInt8], work: Work)]
-    }
-
     struct Gate {
         var index: LogIndex
         /// Called once: without a reply when the gate opens, with one when the slot is retired before.
@@ -30,20 +21,19 @@ final class SlotRuntime {
     }
 
     let slot: Slot
+    /// Holds this value as long as the slot is primary here.
+    unowned let replica: SlotReplica
     unowned let executor: SlotExecutor
     let environment: SlotEnvironment
     var logger: Logger
 
-    /// `nil` until the slot is recovered and its epoch is won.
-    private(set) var primary: PrimarySlot?
+    private(set) var isRetired = false
+    /// What the state holds for the runtime is read: once the epoch's first entry is applied.
+    private var hasBegun = false
     private(set) var incarnation: UInt64 = 0
     let overlay = Overlay()
     let caches = SlotCaches()
     private var minter: IDMinter
-    var ring: EventRing
-    /// While a written batch's events go out, the state is ahead of them: the last number of its roots meanwhile.
-    private var emitting: [RootEntity: EventNumber] = [:]
-    private var uncommitted: Deque<Uncommitted> = []
     private var gates: Deque<Gate> = []
     /// Retries that joined a request that is being served.
     var inFlight: [RequestID: [(SlotReply) -> Void]] = [:]
@@ -56,43 +46,42 @@ final class SlotRuntime {
     var isWorking = false
     /// Gateways' requests that came before the slot served.
     var streamRequests: [() -> Void] = []
+    /// Destinations of effects that are committed by what is being applied.
+    private var destinations: Set<Slot> = []
+    /// Whether what is being applied may be answered.
+    private var mayAnswer = false
 
-    init(slot: Slot, executor: SlotExecutor, environment: SlotEnvironment) {
-        self.slot = slot
-        self.executor = executor
-        self.environment = environment
+    init(_ replica: SlotReplica) {
+        slot = replica.slot
+        self.replica = replica
+        executor = replica.executor
+        environment = replica.environment
         logger = environment.logger
         logger[metadataKey: "slot"] = "\(slot)"
         minter = IDMinter(slot: slot)
-        ring = EventRing(limits: environment.limits)
     }
 
-    var isServing: Bool { primary?.isServing ?? false }
-    var epoch: Epoch { primary?.epoch ?? .zero }
-    var lastIndex: LogIndex { primary?.lastIndex ?? .zero }
-    var appliedIndex: LogIndex { primary?.appliedIndex ?? .zero }
+    var isServing: Bool { hasBegun && !isRetired && replica.core.isServing }
+    var epoch: Epoch { replica.core.primaryEpoch }
+    var lastIndex: LogIndex { replica.core.log.last.index }
+    var appliedIndex: LogIndex { replica.core.appliedIndex }
     var pendingCount: Int { gates.count + waiting.count }
-    var isIdle: Bool { uncommitted.isEmpty && gates.isEmpty }
+    var isIdle: Bool { gates.isEmpty && replica.core.appliedIndex == replica.core.log.last.index }
 
     // MARK: Life
 
-    /// Begins an epoch: proposes its empty entry. The slot serves once that is applied.
-    func open(_ recovered: RecoveredSlot, epoch: Epoch) {
-        precondition(primary == nil, "a slot opens once")
-        precondition(epoch > recovered.applied.epoch, "a new primary has a new epoch")
-        minter = IDMinter(slot: slot, mark: recovered.applied.idMark)
-        ring = recovered.ring
-        work = Deque(recovered.work)
-        outbox = OutboxState(recovered)
-        var opening = PrimarySlot(
-            slot: slot, node: environment.node, epoch: epoch, inSync: [environment.node], minimum: 1,
-            lastIndex: recovered.applied.index, appliedIndex: recovered.applied.index)
-        let position = opening.open()
-        primary = opening
+    /// Begins an epoch: writes its empty entry at this place. The slot serves once that is applied.
+    ///
+    /// - Throws: ``StorageFailure`` when what is to be taken over cannot be read.
+    func open(at position: LogPosition) throws(StorageFailure) {
+        let inherited = try replica.unapplied()
+        let mark = inherited.reduce(replica.appliedMark) { max($0, $1.idMark) }
+        minter = IDMinter(slot: slot, mark: mark)
         var entry = Entry(
-            slot: slot, epoch: position.epoch, index: position.index, time: environment.clock.now(),
-            idMark: minter.mark)
-        if let known = recovered.incarnation {
+            slot: slot, epoch: position.epoch, index: position.index, time: environment.clock.now(), idMark: mark)
+        entry.commitIndex = replica.core.commitIndex
+        let stored = try environment.store.state.get(slot, .meta, MetaRows.incarnation).flatMap { MetaRows.number($0) }
+        if let known = stored ?? inherited.lazy.compactMap({ MetaRows.incarnation(in: $0) }).last {
             incarnation = known
         } else {
             incarnation = UInt64.random(in: 1 ... .max)
@@ -106,10 +95,9 @@ final class SlotRuntime {
     /// Stops for good: what waits is told to go elsewhere, and what is uncommitted is dropped from memory.
     func retire(_ reason: String) {
         let reply = SlotReply.interrupted(reason)
-        primary?.retire()
+        isRetired = true
         overlay.removeAll()
         caches.removeAll()
-        uncommitted = []
         let waitingGates = gates
         gates = []
         for gate in waitingGates { gate.pass(reply) }
@@ -137,10 +125,12 @@ final class SlotRuntime {
             transaction.operations.reduce(0) { $0 + $1.size } + events.reduce(0) { $0 + $1.readableBytes }
             + transaction.effects.count * 1024
         guard size <= Entry.maximumSize / 2 else { throw ServiceFault.entryTooLarge(size) }
-        guard let position = try primary?.propose() else { throw PrimarySlot.Refusal.opening }
+        guard hasBegun, !isRetired else { throw PrimarySlot.Refusal.opening }
+        let position = try replica.core.propose()
         minter = transaction.minter
         var entry = Entry(
             slot: slot, epoch: position.epoch, index: position.index, time: transaction.now, idMark: minter.mark)
+        entry.commitIndex = replica.core.commitIndex
         entry.operations = transaction.operations
         entry.events = events
         entry.request = request
@@ -173,9 +163,13 @@ final class SlotRuntime {
         let metaOperations = MetaRows.operations(of: entry, roots: events.map(\.root))
         overlay.add(entry.operations, at: entry.index)
         overlay.add(metaOperations, at: entry.index)
-        uncommitted.append(
-            Uncommitted(entry: entry, metaOperations: metaOperations, events: events, work: work))
-        executor.submit(LogWriter.Append(slot: slot, index: entry.index, entry: entry.encoded()))
+        let encoded = entry.encoded()
+        replica.hold(
+            LogPosition(epoch: entry.epoch, index: entry.index), encoded,
+            PreparedEntry(entry: entry, metaOperations: metaOperations, events: events, work: work))
+        executor.proposed(
+            LogWriter.Append(slot: slot, index: entry.index, entry: encoded, generation: replica.generation),
+            by: replica)
     }
 
     // MARK: Gates
@@ -183,101 +177,62 @@ final class SlotRuntime {
     /// Calls `pass` once the entries through `index` are applied; at once when they are. When the slot is retired
     /// before, `pass` gets the reply to give instead.
     func whenApplied(through index: LogIndex, _ pass: @escaping (_ failure: SlotReply?) -> Void) {
-        if index <= appliedIndex { return pass(nil) }
-        if primary?.isRetired ?? true { return pass(.interrupted("the slot is not served here any more")) }
+        if isRetired { return pass(.interrupted("the slot is not served here any more")) }
+        if index <= appliedIndex {
+            return pass(replica.core.mayAnswer(now: .now()) ? nil : SlotRuntime.lapsed)
+        }
         // Gates stand in order; one that is asked for late waits for those before it.
         gates.append(Gate(index: max(index, gates.last?.index ?? .zero), pass: pass))
     }
 
     // MARK: Commit and apply
 
-    /// - Returns: whether something is committed now that was not.
-    func durable(through index: LogIndex) -> Bool {
-        primary?.acknowledged(by: environment.node, through: index) != nil
+    private static let lapsed = SlotReply.interrupted("the right to serve the slot has lapsed")
+
+    /// All entries through `index` are applied to the state.
+    func beginApplying(through index: LogIndex, now: BootTime) {
+        overlay.removeAll(through: index)
+        mayAnswer = replica.core.mayAnswer(now: now)
     }
 
-    /// Adds all that is committed and not applied to `batch`.
-    ///
-    /// - Returns: for each root with an event in it, the number of the event before, read while the state is as before.
-    func addCommitted(to batch: StateStore.Batch) throws(StorageFailure) -> [RootEntity: EventNumber] {
-        guard let commitIndex = primary?.commitIndex else { return [:] }
-        var floors: [RootEntity: EventNumber] = [:]
-        var last: Entry?
-        for item in uncommitted {
-            if item.entry.index > commitIndex { break }
-            for event in item.events where floors[event.root] == nil {
-                floors[event.root] = try lastEvent(event.root)
-            }
-            try batch.add(item.entry.operations, of: slot)
-            try batch.add(item.metaOperations, of: slot)
-            last = item.entry
+    /// The next entry in order is applied, and its events are out.
+    func applied(_ item: PreparedEntry) {
+        for effect in item.entry.outbox {
+            outbox.committed(effect.destination, effect.number)
+            destinations.insert(effect.destination)
         }
-        if let last {
-            batch.setApplied(.init(epoch: last.epoch, index: last.index, idMark: last.idMark), of: slot)
+        work.append(contentsOf: item.work)
+        while let gate = gates.first, gate.index <= item.entry.index {
+            gates.removeFirst()
+            gate.pass(mayAnswer ? nil : SlotRuntime.lapsed)
         }
-        return floors
     }
 
-    /// The batch is written: events and answers go out, in the order of the entries.
-    func finishApplying(floors: [RootEntity: EventNumber]) {
-        guard let commitIndex = primary?.commitIndex else { return }
-        var hasBegun = false
-        var destinations: Set<Slot> = []
-        overlay.removeAll(through: commitIndex)
-        emitting = floors
-        defer { emitting = [:] }
-        while let item = uncommitted.first, item.entry.index <= commitIndex {
-            uncommitted.removeFirst()
-            if primary?.applied(through: item.entry.index) ?? false { hasBegun = true }
-            for (ordinal, event) in item.events.enumerated() {
-                let kept = EventRing.Kept(
-                    number: EventNumber(index: item.entry.index, ordinal: UInt32(ordinal)), event: event,
-                    encoded: item.entry.events[ordinal])
-                ring.append(
-                    kept, root: event.root, time: item.entry.time, floor: emitting[event.root] ?? .zero)
-                emitting[event.root] = kept.number
-                executor.hub.emit(kept, root: event.root, isDurable: true)
-            }
-            for effect in item.entry.outbox {
-                outbox.committed(effect.destination, effect.number)
-                destinations.insert(effect.destination)
-            }
-            work.append(contentsOf: item.work)
-            while let gate = gates.first, gate.index <= item.entry.index {
-                gates.removeFirst()
-                gate.pass(nil)
-            }
-        }
+    /// - Parameter hasBegun: whether the epoch's first entry is among what was applied.
+    func finishApplying(hasBegun: Bool) {
         if hasBegun { beginServing() }
+        guard isServing else { return }
         retryWaiting()
+        let destinations = destinations
+        self.destinations = []
         for destination in destinations { deliverOutbox(to: destination) }
         performNextWork()
     }
 
     private func beginServing() {
+        do {
+            let rows = try RuntimeRows(of: slot, in: environment.store.state)
+            outbox = OutboxState(rows)
+            work = Deque(rows.work)
+        } catch {
+            return executor.takeOut(replica, "\(error)")
+        }
+        hasBegun = true
         logger.debug("the slot serves", metadata: ["epoch": "\(epoch)", "index": "\(appliedIndex)"])
         let requests = streamRequests
         streamRequests = []
         for request in requests { request() }
         for destination in outbox.destinations { deliverOutbox(to: destination) }
         executor.slotServes(self)
-    }
-
-    // MARK: Events
-
-    /// The number of the root's last event that has gone out; zero when there was none.
-    func lastEvent(_ root: RootEntity) throws(StorageFailure) -> EventNumber {
-        if let last = emitting[root] { return last }
-        if let last = ring.last(root) { return last }
-        return try storedLastEvent(root)
-    }
-
-    private func storedLastEvent(_ root: RootEntity) throws(StorageFailure) -> EventNumber {
-        let row = try environment.store.state.get(slot, .meta, MetaRows.lastEvent(root))
-        guard let row else { return .zero }
-        guard let number = MetaRows.eventNumber(row) else {
-            throw .corrupt("the last event's number of \(root) cannot be read")
-        }
-        return number
     }
 }

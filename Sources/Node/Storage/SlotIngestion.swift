@@ -67,7 +67,8 @@ public final class SlotIngestion: Sendable {
     func install(parts: Int, reached: (Step) -> Void) throws -> StateStore.Applied {
         let files = try reception.withLock { try $0.finish(parts: parts) }
         let slot = head.slot
-        writer.writeAndWait([.clear(slot, generation: .next()), .mark(slot, .ingesting)])
+        // An epoch of zero: from here on this disk may not stand for the slot until it is told that it may.
+        writer.writeAndWait([.clear(slot, generation: .next()), .know(slot, .zero), .mark(slot, .ingesting)])
         reached(.marked)
         try store.state.clear(slot)
         reached(.cleared)
@@ -125,7 +126,8 @@ extension Store {
     ///
     /// - Throws: ``StorageFailure``.
     public func delete(_ slot: Slot, writer: LogWriter) throws(StorageFailure) {
-        writer.writeAndWait([.clear(slot, generation: .next()), .mark(slot, .deleting)])
+        // An epoch of zero: from here on this disk has never held the slot.
+        writer.writeAndWait([.clear(slot, generation: .next()), .know(slot, .zero), .mark(slot, .deleting)])
         try state.clear(slot)
         writer.writeAndWait([.mark(slot, nil)])
     }

@@ -113,7 +113,8 @@ final class NodeProcess: Sendable {
             case .guild:
                 return GuildRole(
                     folder: settings.process.data + "/guild",
-                    objectCredentials: settings.objects.credentialsFile.map { .file($0) } ?? .environment)
+                    objectCredentials: settings.objects.credentialsFile.map { .file($0) } ?? .environment,
+                    verifyInterval: settings.verifyInterval)
             case .gateway:
                 return GatewayRole(
                     settings: GatewaySettings(

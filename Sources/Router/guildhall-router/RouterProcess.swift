@@ -1,3 +1,4 @@
+import Control
 import Coordination
 import Edge
 import EtcdCoordination
@@ -75,15 +76,18 @@ final class RouterProcess: Sendable {
             host: settings.process.health.host, port: settings.process.health.port)
         let member = try await join(
             record, coordinator, port: address.port ?? 0, healthPort: healthAddress.port ?? 0)
-        let edge = try await startEdge(record, member, client, token: token, group: group)
+        let loads = LoadPoller(view: member, client: client)
+        let edge = try await startEdge(record, member, client, loads, token: token, group: group)
 
         let duties = Task { [self] in
             await withTaskGroup(of: Void.self) { group in
                 // With etcd every router may: each row is written only if it is absent.
                 if embedded != nil || etcd != nil { group.addTask { await self.initialiseShardMap(coordinator) } }
                 group.addTask { await self.watchReadiness(member) }
+                group.addTask { await loads.run() }
             }
         }
+        let controlling = Task { [self] in await control(member, loads) }
         readiness.clear(Readiness.starting)
         logger.info(
             "serving",
@@ -96,6 +100,9 @@ final class RouterProcess: Sendable {
         logger.notice("stopping", metadata: ["signal": "\(signal)"])
         readiness.block("draining", "the process is stopping")
         duties.cancel()
+        controlling.cancel()
+        // Another router may lead at once.
+        await controlling.value
         if await !edge.shutdown(patience: Self.drainPatience) {
             logger.warning("some clients were cut off", metadata: ["connections": "\(edge.connections)"])
         }
@@ -200,15 +207,25 @@ final class RouterProcess: Sendable {
         for await _ in changes { look() }
     }
 
+    private func control(_ member: ClusterMember, _ loads: LoadPoller) async {
+        let loop = ControlLoop(
+            node: member.id, coordinator: member.coordinator, view: member, loads: loads, clock: clock,
+            logger: Logger(label: "control"))
+        await loop.run()
+    }
+
     // MARK: Clients
 
     private func startEdge(
-        _ record: ClusterRecord, _ member: ClusterMember, _ client: TransportClient, token: String,
-        group: MultiThreadedEventLoopGroup
+        _ record: ClusterRecord, _ member: ClusterMember, _ client: TransportClient, _ loads: LoadPoller,
+        token: String, group: MultiThreadedEventLoopGroup
     ) async throws -> EdgeServer {
         let level = telemetry.logLevel
         var operators = OperatorsAPI(
             token: token, cluster: record, version: ProgramVersion.text,
+            control: ClusterControl(
+                coordinator: member.coordinator, view: member, loads: loads, clock: clock,
+                logger: Logger(label: "control")),
             moveClock: { try await member.setClockOffset($0) }, logLevel: { level.level },
             setLogLevel: { level.level = $0 })
         operators.verify = { slot, limits in

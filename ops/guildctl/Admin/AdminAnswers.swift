@@ -52,6 +52,15 @@ struct ShardsAnswer: Codable, Sendable {
         var eligible: [String]
         var learners: [String]
         var isPinned: Bool
+        /// Absent from a router of the first version, as is ``target``.
+        var minimum: Int?
+        /// Where the slot is to go; empty when it stays.
+        var target: [String]?
+
+        /// All nodes that hold the slot, the primary first.
+        var holders: [String] {
+            (inSync + eligible + learners).reduce(into: [primary]) { if !$0.contains($1) { $0.append($1) } }
+        }
     }
 
     var shards: [Shard]

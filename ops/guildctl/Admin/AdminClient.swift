@@ -68,11 +68,11 @@ struct AdminClient: Sendable {
         return try decode(try await send("PUT", path, body: ClockOffset(offsetMs: offsetMilliseconds)), of: path)
     }
 
-    private func get<Answer: Decodable>(_ path: String) async throws(AdminFailure) -> Answer {
+    func get<Answer: Decodable>(_ path: String) async throws(AdminFailure) -> Answer {
         try decode(try await send("GET", path, body: String?.none), of: path)
     }
 
-    private func decode<Answer: Decodable>(_ body: ByteBuffer, of path: String) throws(AdminFailure) -> Answer {
+    func decode<Answer: Decodable>(_ body: ByteBuffer, of path: String) throws(AdminFailure) -> Answer {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         do {
@@ -82,7 +82,7 @@ struct AdminClient: Sendable {
         }
     }
 
-    private func send(
+    func send(
         _ method: String, _ path: String, body: (some Encodable)?
     ) async throws(AdminFailure) -> ByteBuffer {
         var request = HTTPClientRequest(url: endpoint + path)
@@ -114,7 +114,7 @@ struct AdminClient: Sendable {
         return answer
     }
 
-    private static func escaped(_ part: String) -> String {
+    static func escaped(_ part: String) -> String {
         part.addingPercentEncoding(withAllowedCharacters: .alphanumerics.union(CharacterSet(charactersIn: "-._")))
             ?? part
     }

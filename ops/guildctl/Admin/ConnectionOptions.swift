@@ -40,6 +40,13 @@ struct ConnectionOptions: ParsableArguments {
         return AdminClient(endpoint: endpoint ?? file.url, token: token)
     }
 
+    /// The processes that a supervisor on this machine's data folder keeps running, by name; none where no one runs.
+    func supervised() -> Set<String> {
+        let folder = DataFolder(path: data ?? ProcessInfo.processInfo.environment["GUILDCTL_DATA"] ?? "data")
+        guard DataLock.holder(of: folder) != nil, let file = try? folder.readClusterFile() else { return [] }
+        return Set(file.processes.map(\.name))
+    }
+
     private static func token(in path: String) throws(AdminFailure) -> String {
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
             throw .noCluster("the admin token's file \(path) cannot be read")

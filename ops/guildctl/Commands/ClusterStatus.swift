@@ -8,6 +8,7 @@ struct ClusterStatus: AsyncParsableCommand {
     private struct Status: Encodable {
         var cluster: ClusterAnswer
         var nodes: [NodesAnswer.Node]
+        var replication: ReplicationAnswer
     }
 
     @OptionGroup var connection: ConnectionOptions
@@ -16,15 +17,44 @@ struct ClusterStatus: AsyncParsableCommand {
         try await connection.run { client in
             let cluster = try await client.cluster()
             let nodes = try await client.nodes()
+            let replication = try await client.replication()
             if connection.json {
-                try Console.json(Status(cluster: cluster, nodes: nodes))
+                try Console.json(Status(cluster: cluster, nodes: nodes, replication: replication))
             } else {
                 Console.result(ClusterStatus.text(of: cluster, at: client.endpoint))
+                Console.result(ClusterStatus.text(of: replication))
                 Console.result("")
                 Console.result(NodeList.table(of: nodes))
             }
             guard cluster.isReady else { throw ExitStatus.notReady }
         }
+    }
+
+    static func text(of replication: ReplicationAnswer) -> String {
+        var lines = [
+            "copies   \(replication.replicationFactor), writes need \(replication.minimum); \(replication.survives)"
+        ]
+        if !replication.belowMinimum.isEmpty {
+            let first = replication.belowMinimum.prefix(8).map(String.init).joined(separator: ", ")
+            lines.append("         \(replication.belowMinimum.count) slots take no writes: too few copies (\(first)…)")
+        }
+        if replication.belowReplicationFactor > 0 || replication.learners > 0 {
+            lines.append(
+                "         \(replication.belowReplicationFactor) slots lack copies, \(replication.learners) copies catch up"
+            )
+        }
+        if replication.moving > 0 { lines.append("         \(replication.moving) slots are on their way") }
+        if let job = replication.rebalance, !job.isOver {
+            lines.append("         rebalance \(job.state), \(job.moves - job.left) of \(job.moves) slots")
+        }
+        for (name, nodes) in [("draining", replication.draining), ("removed", replication.removed)] where !nodes.isEmpty
+        {
+            lines.append("         \(name): \(nodes.joined(separator: ", "))")
+        }
+        lines.append(
+            "control  \(replication.controller ?? "no router controls the cluster yet"); the coordinator answered in "
+                + "\(Quantity.decimal(replication.coordinatorLatencyMs)) ms")
+        return lines.joined(separator: "\n")
     }
 
     static func text(of cluster: ClusterAnswer, at endpoint: String) -> String {

@@ -2,7 +2,8 @@ import ArgumentParser
 
 struct NodeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "node", abstract: "Inspects the processes of the cluster.", subcommands: [NodeList.self],
+        commandName: "node", abstract: "Inspects, empties and removes the processes of the cluster.",
+        subcommands: [NodeList.self, NodeDrain.self, NodeUndrain.self, NodeRemove.self],
         defaultSubcommand: NodeList.self)
 }
 
@@ -19,11 +20,12 @@ struct NodeList: AsyncParsableCommand {
     }
 
     static func table(of nodes: [NodesAnswer.Node]) -> String {
-        var table = Table(["NODE", "ROLES", "ADDRESS", "HEALTH", "PID", "PRIMARY OF", "STARTED", "STATE"])
+        var table = Table(["NODE", "ROLES", "ADDRESS", "HEALTH", "PID", "PRIMARY OF", "REPLICA OF", "STARTED", "STATE"])
         for node in nodes {
             table.add([
                 node.id, node.roles.joined(separator: ","), "\(node.host):\(node.port)", String(node.healthPort),
-                String(node.pid), node.roles.contains("guild") ? "\(node.primarySlots) slots" : "-", node.startedAt,
+                String(node.pid), node.roles.contains("guild") ? "\(node.primarySlots) slots" : "-",
+                node.roles.contains("guild") ? "\(node.replicaSlots) slots" : "-", node.startedAt,
                 node.isDraining ? "draining" : "up",
             ])
         }

@@ -2,7 +2,10 @@ import ArgumentParser
 
 struct ShardCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "shard", abstract: "Inspects the shard map.", subcommands: [ShardList.self],
+        commandName: "shard", abstract: "Inspects and changes the shard map.",
+        subcommands: [
+            ShardList.self, ShardShow.self, ShardMove.self, ShardPin.self, ShardUnpin.self, ShardRecover.self,
+        ],
         defaultSubcommand: ShardList.self)
 }
 

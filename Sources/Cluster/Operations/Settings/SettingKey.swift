@@ -25,6 +25,7 @@ public enum SettingKey: String, CaseIterable, Sendable {
     case healthHost = "health.host"
     case healthPort = "health.port"
     case transportProtocolMax = "transport.protocol-max"
+    case replicationVerifyInterval = "replication.verify-interval"
     case data = "data"
     case tlsCertificate = "tls.certificate"
     case tlsKey = "tls.key"

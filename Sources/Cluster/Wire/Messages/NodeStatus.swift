@@ -39,6 +39,8 @@ public struct SlotStatus: Hashable, Sendable, FieldCodable {
     public var lastIndex: LogIndex
     public var appliedIndex: LogIndex
     public var pendingCommands: Int
+    /// What the slot has cost since it was opened here.
+    public var load = SlotLoad()
 
     public init(
         slot: Slot, epoch: Epoch, isServing: Bool, lastIndex: LogIndex, appliedIndex: LogIndex, pendingCommands: Int
@@ -58,6 +60,7 @@ public struct SlotStatus: Hashable, Sendable, FieldCodable {
         writer.write(4, lastIndex)
         writer.write(5, appliedIndex)
         writer.write(6, pendingCommands)
+        if load != SlotLoad() { writer.write(16, load) }
     }
 
     public init(from reader: FieldReader) throws(FieldError) {
@@ -74,6 +77,7 @@ public struct SlotStatus: Hashable, Sendable, FieldCodable {
             case 4: lastIndex = try field.logIndex()
             case 5: appliedIndex = try field.logIndex()
             case 6: pendingCommands = try field.int()
+            case 16: load = try field.message()
             default: break
             }
         }

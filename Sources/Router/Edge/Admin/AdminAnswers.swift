@@ -70,6 +70,8 @@ enum AdminAnswers {
         var eligible: [String]
         var learners: [String]
         var isPinned: Bool
+        var minimum: Int
+        var target: [String]
 
         init(_ row: ShardMapRow) {
             slot = row.slot.rawValue
@@ -79,6 +81,8 @@ enum AdminAnswers {
             eligible = row.eligible.map(\.rawValue)
             learners = row.learners.map(\.rawValue)
             isPinned = row.isPinned
+            minimum = row.minimum
+            target = row.target.map(\.rawValue)
         }
     }
 

@@ -1,3 +1,4 @@
+import Control
 import Crypto
 import Foundation
 import Identity
@@ -23,6 +24,8 @@ public struct OperatorsAPI: Sendable {
     public var verify: @Sendable (Slot, SlotVerification.Limits) async -> SlotVerification.Outcome = { _, _ in
         .notCompared("this router cannot")
     }
+    /// What changes the cluster's shape; `nil` where there is no coordinator to change it in.
+    public var control: ClusterControl?
     /// Passes a step of a backup or restore to the primary of its slot.
     public var backup: @Sendable (BackupCall, NIODeadline) async throws(CallFailure) -> BackupReply = {
         _, _ throws(CallFailure) in throw .unknownMethod
@@ -30,13 +33,14 @@ public struct OperatorsAPI: Sendable {
 
     /// - Parameter token: the operators' token; `nil` closes the API.
     public init(
-        token: String?, cluster: ClusterRecord, version: String,
+        token: String?, cluster: ClusterRecord, version: String, control: ClusterControl? = nil,
         moveClock: @escaping @Sendable (Duration) async throws -> Void,
         logLevel: @escaping @Sendable () -> Logger.Level, setLogLevel: @escaping @Sendable (Logger.Level) -> Void
     ) {
         tokenDigest = token.map { SHA256.hash(data: Data($0.utf8)) }
         self.cluster = cluster
         self.version = version
+        self.control = control
         self.moveClock = moveClock
         self.logLevel = logLevel
         self.setLogLevel = setLogLevel

@@ -63,11 +63,11 @@ extension Responder {
             }
             service.operators.setLogLevel(level)
             return answer(body)
-        default: throw .notFound
+        default: return try await control(route, parameters, request)
         }
     }
 
-    private func answer(_ value: some Encodable) -> EdgeResponse {
+    func answer(_ value: some Encodable) -> EdgeResponse {
         EdgeResponse(status: .ok, body: JSON.encode(value))
     }
 

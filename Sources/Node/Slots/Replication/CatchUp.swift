@@ -1,0 +1,41 @@
+import DequeModule
+import Identity
+import NIOCore
+import Replication
+
+/// What one lagging follower node is owed from the log on disk, and what is under way to it. Bounded by what it
+/// acknowledges, so that reading does not outrun its disk.
+struct CatchUp {
+    var orders: Deque<(slot: Slot, order: AppendOrder)> = []
+    var isReading = false
+    /// Not acknowledged yet.
+    private(set) var bytes = 0
+    private var underWay: [Slot: Deque<(through: LogIndex, bytes: Int)>] = [:]
+    private var progressed = NIODeadline.now()
+
+    mutating func sent(_ slot: Slot, through index: LogIndex, bytes count: Int) {
+        if bytes == 0 { progressed = .now() }
+        underWay[slot, default: []].append((index, count))
+        bytes += count
+    }
+
+    /// - Returns: whether something was under way that is there now.
+    mutating func acknowledged(_ slot: Slot, through index: LogIndex) -> Bool {
+        var hasProgress = false
+        while let first = underWay[slot]?.first, first.through <= index {
+            underWay[slot]?.removeFirst()
+            bytes -= first.bytes
+            hasProgress = true
+        }
+        if underWay[slot]?.isEmpty ?? false { underWay[slot] = nil }
+        if hasProgress { progressed = .now() }
+        return hasProgress
+    }
+
+    /// After a time without an acknowledgement, what was sent counts as lost.
+    mutating func forgive(after patience: Duration) {
+        guard bytes > 0, NIODeadline.now() - progressed >= .nanoseconds(Int64(patience / .nanoseconds(1))) else { return }
+        underWay = [:]
+        bytes = 0
+    }
+}

@@ -1,0 +1,42 @@
+import Identity
+import Wire
+
+extension SlotExecutor {
+    /// Forgets old events and reports sizes.
+    func tidy(now: Timestamp) -> ExecutorReport {
+        var report = ExecutorReport()
+        for replica in replicas.values {
+            let core = replica.core
+            replica.ring.expire(now: now, age: core.isPrimary ? nil : environment.limits.backupRingAge)
+            report.ringEvents += replica.ring.count
+            report.ringBytes += replica.ring.bytes
+            report.pendingCommands += replica.runtime?.pendingCount ?? 0
+            let isServing = replica.runtime?.isServing ?? false
+            if isServing { report.serving += 1 }
+            report.applied[replica.slot] = core.appliedIndex
+            report.trimLimits[replica.slot] = core.trimLimit
+            report.slots.append(
+                SlotStatus(
+                    slot: replica.slot, epoch: core.isPrimary ? core.primaryEpoch : core.epoch, isServing: isServing,
+                    lastIndex: core.log.last.index, appliedIndex: core.appliedIndex,
+                    pendingCommands: replica.runtime?.pendingCount ?? 0))
+        }
+        return report
+    }
+
+    func trimmed(_ indexes: [Slot: LogIndex]) {
+        for (slot, index) in indexes { replicas[slot]?.core.trimmed(through: index) }
+    }
+}
+
+/// What an executor holds at a moment.
+struct ExecutorReport: Sendable {
+    var ringEvents = 0
+    var ringBytes = 0
+    var pendingCommands = 0
+    var serving = 0
+    var applied: [Slot: LogIndex] = [:]
+    /// Through which entry the followers let the log be trimmed.
+    var trimLimits: [Slot: LogIndex] = [:]
+    var slots: [SlotStatus] = []
+}
