@@ -98,10 +98,10 @@ public final class GuildRole: NodeRole {
 
     public func registered() async {
         let task = Task { [self] in await follow() }
-        let watch = Task { [self] in await watch() }
+        let watching = Task { [self] in await watch() }
         box.state.withLock {
             $0.following = task
-            $0.watching = watch
+            $0.watching = watching
         }
     }
 

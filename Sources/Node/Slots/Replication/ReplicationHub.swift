@@ -10,6 +10,9 @@ import Transport
 final class ReplicationHub {
     /// How often is looked whether beacons or connections are due.
     static let tick = TimeAmount.milliseconds(50)
+    /// How long a node with a wrong clock may take to give its slots away in good order; then it asks for no lease any
+    /// more, and the others take them.
+    static let retreatPatience: Duration = .seconds(3)
 
     private let node: NodeID
     private let logger: Logger
@@ -24,12 +27,14 @@ final class ReplicationHub {
     private let post: (PeerNews) -> Void
     private let clock: WallClock
     private var clockGuard = ClockGuard()
+    private var wrongSince: BootTime?
     /// Told when the clock is judged anew.
     private let clockJudged: (ClockGuard.Verdict) -> Void
     private var ticks: RepeatedTask?
 
     init(
-        loop: any EventLoop, node: NodeID, life: UInt64, limits: ReplicationLimits, client: (any CallClient)?, logger: Logger,
+        loop: any EventLoop, node: NodeID, life: UInt64, limits: ReplicationLimits, client: (any CallClient)?,
+        logger: Logger,
         clock: WallClock, opened: @escaping (NodeID, any TransportStream) -> Void,
         post: @escaping (PeerNews) -> Void, clockJudged: @escaping (ClockGuard.Verdict) -> Void
     ) {
@@ -78,7 +83,8 @@ final class ReplicationHub {
     private func look() {
         let now = BootTime.now()
         connections?.openAll()
-        let due = liveness.beacons({ id in claims.values.flatMap { $0[id] ?? [] } }, now: now)
+        let mayClaim = wrongSince.map { now - $0 < ReplicationHub.retreatPatience } ?? true
+        let due = liveness.beacons({ id in mayClaim ? claims.values.flatMap { $0[id] ?? [] } : [] }, now: now)
         for (id, beacon) in due { send(.beacon(beacon), to: id) }
         if let verdict = clockGuard.judge(now: now) { tell(verdict) }
         // Health changes with time alone.
@@ -114,8 +120,11 @@ final class ReplicationHub {
 
     private func tell(_ verdict: ClockGuard.Verdict) {
         switch verdict {
-        case .believed: logger.notice("this node's clock agrees with its peers' again")
+        case .believed:
+            wrongSince = nil
+            logger.notice("this node's clock agrees with its peers' again")
         case .wrong(let ahead):
+            wrongSince = wrongSince ?? .now()
             logger.critical(
                 "this node's clock is wrong: it is to be primary of nothing until the clock is set",
                 metadata: [
@@ -155,7 +164,9 @@ final class ReplicationHub {
         if !allowed.isEmpty {
             logger.info(
                 "campaigning for slots",
-                metadata: ["slots": "\(allowed.count)", "first": "\(allowed[0].new.slot)", "refused": "\(refused.count)"])
+                metadata: [
+                    "slots": "\(allowed.count)", "first": "\(allowed[0].new.slot)", "refused": "\(refused.count)",
+                ])
         }
         return (allowed, refused)
     }

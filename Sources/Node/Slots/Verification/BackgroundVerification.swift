@@ -43,7 +43,8 @@ struct BackgroundVerification: Sendable {
             switch await verification.run(slot) {
             case .single: break
             case .notCompared(let reason):
-                logger.debug("a slot's replicas are not compared", metadata: ["slot": "\(slot)", "reason": "\(reason)"])
+                logger.debug(
+                    "a slot's replicas are not compared", metadata: ["slot": "\(slot)", "reason": "\(reason)"])
             case .compared(let comparison): report(slot, comparison)
             }
         }
@@ -69,7 +70,8 @@ struct BackgroundVerification: Sendable {
                 "replicas of a slot differ; see ops/GUIDE.md",
                 metadata: [
                     "slot": "\(slot)", "index": "\(difference.index)", "family": "\(difference.range.family)",
-                    "sums": "\(difference.sums.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.rows) rows, \(String($0.value.checksum, radix: 16))" }.joined(separator: "; "))",
+                    "sums":
+                        "\(difference.sums.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.rows) rows, \(String($0.value.checksum, radix: 16))" }.joined(separator: "; "))",
                 ])
         }
     }

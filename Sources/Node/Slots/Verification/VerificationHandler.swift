@@ -79,7 +79,9 @@ extension SlotNode {
         try await withCheckedThrowingContinuation { continuation in
             let isTaken = environment.disks.submit(on: host(snapshot.slot).loop) {
                 try snapshot.checksum(family, from: range.from, upTo: range.upTo, maximumRows: maximumRows)
-            } completion: { continuation.resume(with: $0) }
+            } completion: {
+                continuation.resume(with: $0)
+            }
             if !isTaken { continuation.resume(throwing: CallFailure.overloaded) }
         }
     }
