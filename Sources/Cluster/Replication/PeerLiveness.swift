@@ -156,7 +156,10 @@ public struct PeerLiveness: Sendable {
         // An answer that was overtaken still grants what it grants: later beacons stay open.
         peers[id]!.sent.remove(at: position)
         let refused = Set(reply.refused)
-        let end = beacon.time + limits.lease
+        var end = beacon.time + limits.lease
+        #if GUILDHALL_MUTATIONS
+            if Mutation.active == .leaseFromReceipt { end = now + limits.lease }
+        #endif
         for slot in beacon.slots where !refused.contains(slot) {
             let position = Int(slot.rawValue)
             if peers[id]!.leases[position] < end { peers[id]!.leases[position] = end }
@@ -181,7 +184,12 @@ public struct PeerLiveness: Sendable {
         var refused: [Slot] = []
         for claim in beacon.claims {
             let position = Int(claim.slot.rawValue)
-            if claim.epoch < floors[position], holders[position] != id {
+            #if GUILDHALL_MUTATIONS
+                let refuses = Mutation.active != .promiseDuringCampaign
+            #else
+                let refuses = true
+            #endif
+            if refuses, claim.epoch < floors[position], holders[position] != id {
                 refused.append(claim.slot)
             } else {
                 promised[position] = now
@@ -202,12 +210,20 @@ public struct PeerLiveness: Sendable {
 
     /// The earliest time at which this node's promises and its own start let it campaign for the slot.
     public func campaignTime(for slot: Slot) -> BootTime {
-        max(started, promised[Int(slot.rawValue)]) + limits.silence
+        #if GUILDHALL_MUTATIONS
+            if Mutation.active == .campaignWithoutSilence {
+                return max(started, promised[Int(slot.rawValue)]) + .milliseconds(800)
+            }
+        #endif
+        return max(started, promised[Int(slot.rawValue)]) + limits.silence
     }
 
     /// Nothing older than `epoch` is to be promised to others than `holder`: the slot's primary by a row of this epoch,
     /// or this node, which campaigns for it.
-    public mutating func raiseFloor(of slot: Slot, to epoch: Epoch, holder: NodeID) {
+    ///
+    /// A process that starts calls this for each slot on its disk, with ``ReplicaSlot/epoch`` and no holder: it may have
+    /// been primary in that epoch, and must not let an earlier primary serve that has not heard of it.
+    public mutating func raiseFloor(of slot: Slot, to epoch: Epoch, holder: NodeID?) {
         let position = Int(slot.rawValue)
         guard floors[position] < epoch else { return }
         floors[position] = epoch

@@ -164,6 +164,9 @@ public struct PrimarySlot: Sendable {
     private mutating func advance() -> LogIndex? {
         guard phase != .retired, inSync.count >= minimum else { return nil }
         var reached = lastIndex
+        #if GUILDHALL_MUTATIONS
+            let members = Mutation.active == .commitWithOneSet ? proposedInSync ?? inSync : members
+        #endif
         for member in members { reached = min(reached, durable[member] ?? .zero) }
         guard reached > commitIndex else { return nil }
         commitIndex = reached

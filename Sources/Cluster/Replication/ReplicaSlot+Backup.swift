@@ -5,7 +5,12 @@ import Placement
 extension ReplicaSlot {
     /// Entries came, or the question whether this log holds one.
     public mutating func received(_ append: AppendHead, from sender: NodeID, now: BootTime) {
-        guard append.epoch >= epoch else { return reply(.older(than: epoch), to: sender, append.epoch) }
+        #if GUILDHALL_MUTATIONS
+            let acceptsOlder = Mutation.active == .acceptOlderEpochs
+        #else
+            let acceptsOlder = false
+        #endif
+        guard append.epoch >= epoch || acceptsOlder else { return reply(.older(than: epoch), to: sender, append.epoch) }
         if append.epoch == epoch, let leader, leader != sender { return }
         guard !isBroken, !isInstalling else { return }
         if append.epoch > epoch || leader == nil { follow(sender, in: append.epoch) }
@@ -88,7 +93,7 @@ extension ReplicaSlot {
         return append.positions.count
     }
 
-    private mutating func cut(from index: LogIndex) {
+    mutating func cut(from index: LogIndex) {
         log.cut(from: index)
         generation += 1
         durableIndex = min(durableIndex, log.last.index)
@@ -104,7 +109,10 @@ extension ReplicaSlot {
     /// Tells the primary how far this disk has its log, when there is something new to tell.
     mutating func acknowledge(_ epoch: Epoch) {
         guard let leader, leader != node else { return }
-        let through = min(matchedIndex, durableIndex)
+        var through = min(matchedIndex, durableIndex)
+        #if GUILDHALL_MUTATIONS
+            if Mutation.active == .acknowledgeEarly { through = matchedIndex }
+        #endif
         owedReply = through < matchedIndex ? epoch : nil
         reply(.durable(through: through), to: leader, epoch)
     }
@@ -112,7 +120,12 @@ extension ReplicaSlot {
     /// Whether a snapshot that the primary in `epoch` offers is to be taken: its state takes the place of all that is
     /// here. One that holds less than this node has acknowledged comes late, or twice.
     public func takesSnapshot(from sender: NodeID, epoch: Epoch, at position: LogPosition) -> Bool {
-        primary == nil && !isInstalling && epoch >= self.epoch && position.index > matchedIndex
+        #if GUILDHALL_MUTATIONS
+            if Mutation.active == .takeLateSnapshots {
+                return primary == nil && !isInstalling && epoch >= self.epoch && row?.learners.contains(node) ?? false
+            }
+        #endif
+        return primary == nil && !isInstalling && epoch >= self.epoch && position.index > matchedIndex
             && row?.learners.contains(node) ?? false
     }
 

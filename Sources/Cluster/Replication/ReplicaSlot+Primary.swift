@@ -7,6 +7,9 @@ extension ReplicaSlot {
     mutating func becomePrimary(_ row: ShardMapRow, now: BootTime) {
         role = .primary
         leader = node
+        #if GUILDHALL_MUTATIONS
+            if Mutation.active == .truncateAtElection, commitIndex < log.last.index { cut(from: commitIndex.next) }
+        #endif
         owedReply = nil
         grantedHandOver = nil
         handOver = nil
@@ -168,6 +171,9 @@ extension ReplicaSlot {
     /// - Returns: `false` when the reply is of a life that is over.
     private mutating func meet(_ reply: AppendReply, from id: NodeID, now: BootTime) -> Bool {
         guard var follower = followers[id], !follower.formerLives.contains(reply.life) else { return false }
+        #if GUILDHALL_MUTATIONS
+            if Mutation.active == .believeFormerLives { follower.life = reply.life }
+        #endif
         if follower.life != reply.life {
             if let former = follower.life {
                 follower.formerLives.append(former)

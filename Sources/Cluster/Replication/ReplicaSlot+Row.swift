@@ -14,7 +14,10 @@ extension ReplicaSlot {
     /// A row of the slot, from the coordinator's watch or from a swap. Rows may come late, twice and in any order.
     public mutating func rowChanged(_ new: ShardMapRow, now: BootTime) {
         guard new.epoch > row?.epoch ?? .zero else { return }
-        if new.primary != row?.primary { primarySince = now }
+        // What does not come from the controller comes from the primary, which may have won the slot anew.
+        if new.primary != row?.primary || new.target == row?.target && new.isPinned == row?.isPinned {
+            primarySince = now
+        }
         row = new
         campaign = nil
         // Whatever the row is now, it is not what the swap expected: it has been done, or never will be.
@@ -164,7 +167,11 @@ extension ReplicaSlot {
     }
 
     private func hasCaughtUp(_ follower: Follower) -> Bool {
-        follower.isStreaming && follower.life != nil
+        #if GUILDHALL_MUTATIONS
+            if Mutation.active == .promoteLaggingLearner { return follower.isStreaming && follower.life != nil }
+            let opening = Mutation.active == .trustKnownCommit ? LogIndex.zero : opening
+        #endif
+        return follower.isStreaming && follower.life != nil
             && follower.acknowledged.rawValue + limits.promotionLag >= log.last.index.rawValue
             // Until this epoch's first entry is committed, all before it may be.
             && follower.acknowledged >= max(commitIndex, opening)

@@ -31,7 +31,7 @@ public struct ReplicaSlot: Sendable {
 
     /// The row with the highest epoch that is known.
     public internal(set) var row: ShardMapRow?
-    /// When a row first named the present row's primary.
+    /// When the row last gave a sign of its primary.
     var primarySince = BootTime.distantPast
     /// Messages with a lower epoch are refused.
     public internal(set) var epoch: Epoch
@@ -118,6 +118,9 @@ public struct ReplicaSlot: Sendable {
         commitIndex = max(disk.appliedIndex, min(disk.commitIndex, disk.log.last.index))
         matchedIndex = commitIndex
         isBlank = disk.knownEpoch == nil
+        #if GUILDHALL_MUTATIONS
+            if Mutation.active == .wipedDiskStands { isBlank = false }
+        #endif
         notedEpoch = disk.knownEpoch ?? .zero
         requestedNote = notedEpoch
         epoch = max(notedEpoch, disk.log.last.epoch)
@@ -136,6 +139,11 @@ public struct ReplicaSlot: Sendable {
     /// Whether commands may run and committed state may be read: this node is primary, its first entry is applied, it
     /// does not stand still for a hand-over, and every member lets it serve.
     public func mayServe(now: BootTime) -> Bool {
+        #if GUILDHALL_MUTATIONS
+            if Mutation.active == .serveWhileHandingOver {
+                return primary?.isServing ?? false && (handOver?.isGranted ?? false || holdsLease(now: now))
+            }
+        #endif
         guard let primary, primary.isServing, handOver == nil else { return false }
         return holdsLease(now: now)
     }

@@ -141,6 +141,7 @@ public final class SlotNode: Sendable {
         }
         // What was wiped at start has nothing of what its epoch stood for.
         let known = epochs.filter { $0.value > .zero && !store.wiped.contains($0.key) }
+        post.epochsKnown(known)
         for host in hosts {
             await host.start(
                 post, knownEpochs: known, absences: markers.mapValues { .broken("it was marked: \($0)") })

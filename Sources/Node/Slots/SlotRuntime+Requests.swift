@@ -9,13 +9,15 @@ extension SlotRuntime {
     /// - Returns: the command to run, when it is the first with this id; else the call is dealt with.
     func first(_ id: RequestID, of command: Command) -> Command? {
         let now = environment.clock.now().milliseconds
-        let memory = RequestID.memory.milliseconds
-        guard let minted = Int64(exactly: id.mintedMilliseconds), abs(now - minted) <= memory else {
-            command.complete(.refused("the request's id was not minted within the last \(memory / 1000) s"))
+        switch inFlight.begin(id, command.complete, now: now, limit: environment.limits.joinedRetries) {
+        case .first: break
+        case .joined: return nil
+        case .crowded:
+            command.complete(.unavailable("too many retries of one request"))
             return nil
-        }
-        if inFlight[id] != nil {
-            join(id, command.complete)
+        case .outOfTime:
+            let seconds = RequestID.memory.milliseconds / 1000
+            command.complete(.refused("the request's id was not minted within the last \(seconds) s"))
             return nil
         }
         var request = command.request
@@ -24,6 +26,7 @@ extension SlotRuntime {
             if let row = try makeTransaction().get(.meta, MetaRows.request(id)) {
                 let remembered = try Entry.Request(decoding: row).reply
                 guard case .pending(let resuming?) = remembered else {
+                    _ = inFlight.end(id)
                     answerAgain(remembered, command)
                     return nil
                 }
@@ -32,24 +35,17 @@ extension SlotRuntime {
                 isPending = true
             }
         } catch {
+            _ = inFlight.end(id)
             logger.error("a remembered request cannot be read", metadata: ["error": "\(error)"])
             command.complete(.unavailable("the request's memory cannot be read"))
             return nil
         }
-        inFlight[id] = []
         var only = Command(request: request, requestID: id, deadline: command.deadline) { [self] reply in
             command.complete(reply)
-            for complete in inFlight.removeValue(forKey: id) ?? [] { complete(reply) }
+            for complete in inFlight.end(id) { complete(reply) }
         }
         only.isPending = isPending
         return only
-    }
-
-    private func join(_ id: RequestID, _ complete: @escaping (SlotReply) -> Void) {
-        guard let joined = inFlight[id], joined.count < environment.limits.joinedRetries else {
-            return complete(.unavailable("too many retries of one request"))
-        }
-        inFlight[id]?.append(complete)
     }
 
     private func answerAgain(_ remembered: Entry.RememberedReply, _ command: Command) {

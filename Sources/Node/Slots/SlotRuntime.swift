@@ -36,7 +36,7 @@ final class SlotRuntime {
     private var minter: IDMinter
     private var gates: Deque<Gate> = []
     /// Retries that joined a request that is being served.
-    var inFlight: [RequestID: [(SlotReply) -> Void]] = [:]
+    var inFlight = RequestMemory<(SlotReply) -> Void>()
     var waiting: [WaitingCommand] = []
     var nextWaiting: UInt64 = 0
     private var lastPruning = Timestamp(milliseconds: 0)

@@ -59,7 +59,7 @@ enum Histories {
             if call.version < before.version || call.kind == .append && call.version == before.version {
                 world.oracle.fail(
                     "channels are linearizable",
-                    "\(name): call \(call.number) at \(call.version) after call \(before.number) at \(before.version)")
+                    "\(name): \(call.brief) after \(before.brief)")
             }
         }
     }
@@ -84,5 +84,12 @@ enum Histories {
             received.sort()
             if sent != received { world.oracle.fail("each effect once", "slot \(slot): \(received) of \(sent)") }
         }
+    }
+}
+
+extension ClientCall {
+    fileprivate var brief: String {
+        let end = (answered ?? 0) / 1_000_000
+        return "call \(number) (\(kind), \(invoked / 1_000_000) to \(end) ms, attempt \(attempt)) at \(version)"
     }
 }

@@ -85,10 +85,14 @@ final class Node {
             world.oracle.applies(entry, of: slot, at: self)
             state.apply(entry)
         }
-        host(
+        let host = host(
             slot, files,
             ReplicaSlot.Disk(
                 log: log, appliedIndex: state.applied.index, commitIndex: commit, knownEpoch: files.knownEpoch), state)
+        #if GUILDHALL_MUTATIONS
+            if Mutation.active == .forgetEpochsAtStart { return }
+        #endif
+        liveness.raiseFloor(of: host.replica.slot, to: host.replica.epoch, holder: nil)
     }
 
     @discardableResult
@@ -184,6 +188,12 @@ final class Node {
         disk.syncUnsynced()
         for host in hosts {
             guard let host, !host.isIngesting else { continue }
+            #if GUILDHALL_MUTATIONS
+                if Mutation.active == .trimUnflushed {
+                    trim(host, min(host.state.applied.index, host.replica.trimLimit))
+                    if world.random.chance(0.7) { continue }
+                }
+            #endif
             disk.files[host.slot].flushed = host.state
             var through = min(host.state.applied.index, host.replica.trimLimit).rawValue
             through -= min(through, UInt64(world.scenario.keptEntries))

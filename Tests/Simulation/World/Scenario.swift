@@ -5,7 +5,7 @@ struct Scenario {
     enum Fault {
         case crash(node: Int, down: Int64)
         case pause(node: Int, span: Int64)
-        case split(Set<Int>, span: Int64)
+        case split([Int], span: Int64)
         /// Nothing comes from the first node to the second.
         case deafen(from: Int, to: Int, span: Int64)
         /// The node hears of all others, and none of it; or the other way round.
@@ -60,6 +60,12 @@ struct Scenario {
                 faults.append((time + random.span(0, 1_500), Scenario.fault(nodes, slots, &random)))
             }
         }
+        // A primary that stands still comes back while replicas campaign for its slots, and the coordinator is slow.
+        if random.chance(0.6) {
+            let time = random.span(8_000, 50_000)
+            faults.append((time, .pause(node: random.integer(0...nodes - 1), span: random.span(2_900, 4_500))))
+            faults.append((time + random.span(2_600, 3_300), .coordinatorPause(span: random.span(800, 2_500))))
+        }
         faults.sort { $0.time < $1.time }
     }
 
@@ -70,8 +76,7 @@ struct Scenario {
         case 0...3: return .crash(node: node, down: random.span(100, random.chance(0.5) ? 800 : 9_000))
         case 4...6: return .pause(node: node, span: random.span(300, 7_000))
         case 7, 8:
-            var side: Set<Int> = [node]
-            if nodes > 3, random.chance(0.5) { side.insert(other) }
+            let side = nodes > 3 && random.chance(0.5) ? [node, other] : [node]
             return .split(side, span: random.span(500, 9_000))
         case 9: return .deafen(from: node, to: other, span: random.span(500, 9_000))
         case 10: return .oneWay(node: node, hears: random.chance(0.5), span: random.span(500, 9_000))

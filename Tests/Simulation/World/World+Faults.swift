@@ -15,7 +15,7 @@ extension World {
             push(.resume(node: node), in: span)
         case .split(let side, let span):
             let others = nodes.indices.filter { !side.contains($0) }
-            block(place, side.sorted().flatMap { one in others.flatMap { [(one, $0), ($0, one)] } }, for: span)
+            block(place, side.flatMap { one in others.flatMap { [(one, $0), ($0, one)] } }, for: span)
         case .deafen(let from, let to, let span): block(place, [(from, to)], for: span)
         case .oneWay(let node, let hears, let span):
             let others = nodes.indices.filter { $0 != node }

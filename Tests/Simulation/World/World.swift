@@ -179,7 +179,8 @@ public final class World {
     private func pair(_ one: Int, _ other: Int) -> Int { min(one, other) * 16 + max(one, other) }
 
     func reconnect(_ one: Int, _ other: Int) {
-        guard network.connect(one, other), nodes[one].isUp, nodes[other].isUp else {
+        // A process that stands still shakes no hands.
+        guard [one, other].allSatisfy({ nodes[$0].isUp && !nodes[$0].isPaused }), network.connect(one, other) else {
             return push(.reconnect(one, other), in: random.span(100, 600))
         }
         reconnecting.remove(pair(one, other))
@@ -188,7 +189,6 @@ public final class World {
     }
 
     func tellReconnected(_ node: Int, _ peer: Int) {
-        guard nodes[node].isUp, !nodes[node].isPaused else { return }
         for host in nodes[node].hosts {
             guard let host else { continue }
             host.replica.reconnected(names[peer], now: nodes[node].bootTime)
@@ -236,7 +236,9 @@ public final class World {
         oracle.checkMembers(slot, "change of the row to \(row.brief)")
         for node in nodes.indices {
             let from = max(now, coordinator.awayUntil, coordinator.lostUntil[node])
-            let time = max(lastWatch[node] + 1, from + random.span(0.5, random.chance(0.1) ? 200 : 10))
+            // A watch that has to be set up again, or whose server lags, tells its news late.
+            let delay = random.chance(0.1) ? random.span(10, 2_500) : random.span(0.5, 10)
+            let time = max(lastWatch[node] + 1, from + delay)
             lastWatch[node] = time
             queue.push(.watch(node: node, row), at: time)
         }
@@ -268,6 +270,15 @@ public final class World {
             func isTick(_ event: Event) -> Bool { if case .tick = event { true } else { false } }
             backlog = backlog.filter(isTick) + backlog.filter { !isTick($0) }
         }
-        for event in backlog { queue.push(event, at: now) }
+        // The watch's connection is over as often as not.
+        let watchDelay = random.chance(0.5) ? random.span(1, 2_500) : 0
+        for event in backlog {
+            guard case .watch = event else {
+                queue.push(event, at: now)
+                continue
+            }
+            lastWatch[node] = max(lastWatch[node], now + watchDelay) + 1
+            queue.push(event, at: lastWatch[node])
+        }
     }
 }

@@ -13,9 +13,16 @@ import Simulation
     @Option(help: "Run this one seed and print what happens in it.") var trace: UInt64?
     @Flag(help: "With --trace: print each message about a slot, too.") var messages = false
     @Option(help: "Threads; as many as cores when absent.") var threads: Int?
+    @Option(help: "Break the protocol in this way; a build with GUILDHALL_MUTATIONS=1 only.") var mutation: String?
+    @Flag(help: "For each way to break the protocol, run up to --seeds seeds: one must fail.") var mutations = false
     @Flag(help: "Print the totals as one JSON object.") var json = false
 
     func run() throws {
+        if let mutation, !Mutations.select(mutation) {
+            complain("no mutation '\(mutation)' in this build; there are: \(Mutations.names.joined(separator: ", "))\n")
+            throw ExitCode(2)
+        }
+        if mutations { return try hunt() }
         if let trace { return try show(trace) }
         let sweep = Sweep(
             start: start, count: seeds, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
@@ -45,6 +52,31 @@ import Simulation
             print("seed \(seed) failed: \(error)")
             throw ExitCode(1)
         }
+    }
+
+    /// Each mutation must be found by an invariant.
+    private func hunt() throws {
+        guard !Mutations.names.isEmpty else {
+            complain("this build has no mutations: build with GUILDHALL_MUTATIONS=1\n")
+            throw ExitCode(2)
+        }
+        let threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
+        var escaped: [String] = []
+        for name in Mutations.names {
+            _ = Mutations.select(name)
+            let outcome = Sweep(start: start, count: seeds, threads: threads).run()
+            if let (seed, violation) = outcome.failed {
+                print("\(name): seed \(seed), after \(outcome.totals.seeds): \(violation.invariant)")
+            } else {
+                escaped.append(name)
+                print("\(name): NOT FOUND in \(seeds) seeds")
+            }
+        }
+        guard escaped.isEmpty else {
+            complain("not found: \(escaped.joined(separator: ", "))\n")
+            throw ExitCode(1)
+        }
+        print("\(Mutations.names.count) mutations found")
     }
 
     private func report(_ outcome: Sweep.Outcome) {

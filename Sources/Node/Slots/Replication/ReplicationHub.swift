@@ -69,6 +69,12 @@ final class ReplicationHub {
         connections?.setPeers(addresses)
     }
 
+    /// What the disk has seen before this process: it may have been primary in such an epoch, and lets nobody serve by an
+    /// earlier one.
+    func epochsKnown(_ epochs: [Slot: Epoch]) {
+        for (slot, epoch) in epochs { liveness.raiseFloor(of: slot, to: epoch, holder: nil) }
+    }
+
     func rowsChanged(_ rows: [ShardMapRow]) {
         for row in rows {
             liveness.raiseFloor(of: row.slot, to: row.epoch, holder: row.primary)

@@ -22,6 +22,7 @@ struct ReplicationPost: Sendable {
         self.judged = judged
     }
 
+    func epochsKnown(_ epochs: [Slot: Epoch]) { loop.execute { [hub] in hub.value.epochsKnown(epochs) } }
     func rowsChanged(_ rows: [ShardMapRow]) { loop.execute { [hub] in hub.value.rowsChanged(rows) } }
     func nodesChanged(_ nodes: [NodeRecord]) { loop.execute { [hub] in hub.value.nodesChanged(nodes) } }
     func setClaims(_ claims: Claims, of executor: Int) {
