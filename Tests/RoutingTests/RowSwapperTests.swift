@@ -30,7 +30,7 @@ import Testing
         RowSwapper.Change(expected: row(slot, epoch, from), new: row(slot, epoch + 1, to))
     }
 
-    @Test(arguments: CoordinatorKind.allCases)
+    @Test(arguments: CoordinatorKind.local)
     func manyRowsAreSwappedTogether(kind: CoordinatorKind) async throws {
         let fixture = try await ClusterFixture(kind)
         for slot in 0..<340 as Range<UInt64> { try await fixture.write(row(slot, 1, "g1")) }

@@ -57,11 +57,13 @@ import Testing
             try store.state.write(batch)
         }
         try apply(5)
-        let work = LogKeeper.Work(trims: [Self.slot: Self.index(5)], flushes: false, trimLimits: [:], keptForFollowers: 0)
+        let work = LogKeeper.Work(
+            trims: [Self.slot: Self.index(5)], flushes: false, trimLimits: [:], keptForFollowers: 0)
         #expect(try work.run(store, writer).isEmpty)
         try store.state.flush()
         try apply(9)
-        let more = LogKeeper.Work(trims: [Self.slot: Self.index(9)], flushes: false, trimLimits: [:], keptForFollowers: 0)
+        let more = LogKeeper.Work(
+            trims: [Self.slot: Self.index(9)], flushes: false, trimLimits: [:], keptForFollowers: 0)
         #expect(try more.run(store, writer) == [Self.slot: Self.index(5)])
         writer.stop()
     }

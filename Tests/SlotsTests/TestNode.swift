@@ -92,7 +92,8 @@ struct TestNode: Sendable {
         caller.node.withLock { [node] in $0 = node }
         let rows = slots.map {
             ShardMapRow(
-                slot: $0, epoch: Epoch(rawValue: new.contains($0) ? 1 : (start - 1) * 1000 + 1), primary: TestNode.id, inSync: [TestNode.id])
+                slot: $0, epoch: Epoch(rawValue: new.contains($0) ? 1 : (start - 1) * 1000 + 1), primary: TestNode.id,
+                inSync: [TestNode.id])
         }
         view.held.withLock { for row in rows { $0[row.slot] = row } }
         for row in rows {

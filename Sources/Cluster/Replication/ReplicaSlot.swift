@@ -240,6 +240,14 @@ public struct ReplicaSlot: Sendable {
         return limit
     }
 
+    /// A primary's: how many entries each node that it feeds has not acknowledged, by node.
+    public var lags: [(node: NodeID, entries: UInt64)] {
+        followers.keys.sorted().map { id in
+            let acknowledged = followers[id]?.acknowledged.rawValue ?? 0
+            return (id, log.last.index.rawValue - min(log.last.index.rawValue, acknowledged))
+        }
+    }
+
     // MARK: Commit
 
     /// The members have the entries through `index`.

@@ -9,7 +9,7 @@ import Wire
 public struct RemoteSlotCaller: SlotCaller {
     public struct Settings: Sendable {
         /// How long the first attempt at one node may take before the call is tried again; it doubles each time.
-        public var attemptTimeout: Duration = .seconds(3)
+        public var attemptTimeout: Duration = .seconds(1)
         public var firstPause: Duration = .milliseconds(10)
         public var longestPause: Duration = .milliseconds(250)
 
@@ -39,13 +39,19 @@ public struct RemoteSlotCaller: SlotCaller {
         _ slot: Slot, kind: SlotCall.Kind, body: ByteBuffer, requestID: RequestID?, deadline: NIODeadline
     ) async throws(SlotCallFailure) -> ByteBuffer {
         var retry = SlotCallRetry(settings: settings)
+        var isFirst = true
         while true {
             let row = view.row(slot)
             let outcome: SlotCallRetry.Outcome
             if let row {
                 let limit = min(deadline, .now() + retry.attemptTimeout.timeAmount)
                 let call = SlotCall(slot: slot, epoch: row.epoch, requestID: requestID, kind: kind, body: body)
-                outcome = await attempt(call, at: row.primary, deadline: limit)
+                // Most calls have one attempt: it is not worth a second task.
+                outcome =
+                    isFirst
+                    ? await attempt(call, at: row.primary, deadline: limit)
+                    : await attemptWhilePrimary(call, row, deadline: limit)
+                isFirst = false
             } else {
                 outcome = .failed(.unreachable("the shard map has no row of slot \(slot) yet"))
             }
@@ -59,6 +65,31 @@ public struct RemoteSlotCaller: SlotCaller {
                 await view.waitForRow(slot, atLeast: epoch, deadline: until)
                 if Task.isCancelled { throw retry.failure("the caller cancelled the call") }
             }
+        }
+    }
+
+    /// An attempt that ends when the slot gets another primary: the one before may hang, and never answer.
+    private func attemptWhilePrimary(
+        _ call: SlotCall, _ row: ShardMapRow, deadline: NIODeadline
+    ) async -> SlotCallRetry.Outcome {
+        await withTaskGroup(of: SlotCallRetry.Outcome?.self) { tasks in
+            tasks.addTask { await attempt(call, at: row.primary, deadline: deadline) }
+            tasks.addTask { [view] in
+                var epoch = row.epoch
+                while !Task.isCancelled, NIODeadline.now() < deadline {
+                    await view.waitForRow(call.slot, atLeast: epoch.next, deadline: deadline)
+                    guard let current = view.row(call.slot) else { return nil }
+                    if current.primary != row.primary { return .failed(.connectionLost) }
+                    epoch = max(epoch, current.epoch)
+                }
+                return nil
+            }
+            for await outcome in tasks {
+                guard let outcome else { continue }
+                tasks.cancelAll()
+                return outcome
+            }
+            return .failed(.deadlineExceeded)
         }
     }
 

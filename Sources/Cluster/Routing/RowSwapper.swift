@@ -51,7 +51,8 @@ public actor RowSwapper {
     private var isStopped = false
 
     public init(
-        coordinator: any Coordinator, view: any ClusterView, logger: Logger, settled: @escaping @Sendable ([Settled]) -> Void
+        coordinator: any Coordinator, view: any ClusterView, logger: Logger,
+        settled: @escaping @Sendable ([Settled]) -> Void
     ) {
         self.coordinator = coordinator
         self.view = view
@@ -200,7 +201,11 @@ public actor RowSwapper {
         var open: [Change] = []
         for change in changes {
             guard let held = known[change.new.slot] else { continue }
-            if held.row == change.expected { open.append(change) } else { rows.append(Settled(change: change, row: held.row)) }
+            if held.row == change.expected {
+                open.append(change)
+            } else {
+                rows.append(Settled(change: change, row: held.row))
+            }
         }
         report(rows)
         return open

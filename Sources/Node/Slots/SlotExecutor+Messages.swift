@@ -201,8 +201,10 @@ extension SlotExecutor {
             catchUp.isReading = true
             let store = environment.store
             let limit = environment.limits.appendBytes
-            work({ try store.log.rawEntries(slot, from: order.previous.index.next, maximumBytes: limit) }) {
-                executor, result in
+            let reading: @Sendable () throws -> [RawEntry] = {
+                try store.log.rawEntries(slot, from: order.previous.index.next, maximumBytes: limit)
+            }
+            work(reading) { executor, result in
                 executor.catchUps[id]?.isReading = false
                 executor.sendRead(result, order, slot)
                 executor.goOn(id)

@@ -80,7 +80,10 @@ extension SlotExecutor {
         let recovery = SlotRecovery(
             store: environment.store, limits: environment.limits, now: environment.clock.now())
         let known = knownEpochs[slot]
-        work({ try recovery.recover(slot, knownEpoch: known, isSole: isSole) }) { executor, result in
+        let recovering: @Sendable () throws -> RecoveredSlot = {
+            try recovery.recover(slot, knownEpoch: known, isSole: isSole)
+        }
+        work(recovering) { executor, result in
             executor.absences[slot] = nil
             switch result {
             case .success(let recovered): executor.take(slot, recovered)
@@ -105,7 +108,8 @@ extension SlotExecutor {
         absences[slot] = .clearing
         let store = environment.store
         let writer = environment.writer
-        work({ try store.delete(slot, writer: writer) }) { executor, result in
+        let deletion: @Sendable () throws -> Void = { try store.delete(slot, writer: writer) }
+        work(deletion) { executor, result in
             executor.absences[slot] = nil
             executor.knownEpochs[slot] = nil
             if case .failure(let failure) = result { return executor.breakDown(slot, failure) }

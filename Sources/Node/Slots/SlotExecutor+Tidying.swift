@@ -1,4 +1,5 @@
 import Identity
+import Replication
 import Wire
 
 extension SlotExecutor {
@@ -19,13 +20,26 @@ extension SlotExecutor {
                 SlotStatus(
                     slot: replica.slot, epoch: core.isPrimary ? core.primaryEpoch : core.epoch, isServing: isServing,
                     lastIndex: core.log.last.index, appliedIndex: core.appliedIndex,
-                    pendingCommands: replica.runtime?.pendingCount ?? 0))
+                    pendingCommands: replica.runtime?.pendingCount ?? 0, role: core.role.status,
+                    commitIndex: core.commitIndex, inSync: core.row?.inSync.map(\.rawValue) ?? [],
+                    lags: core.lags.map { SlotStatus.Lag(node: $0.node.rawValue, entries: $0.entries) }))
         }
         return report
     }
 
     func trimmed(_ indexes: [Slot: LogIndex]) {
         for (slot, index) in indexes { replicas[slot]?.core.trimmed(through: index) }
+    }
+}
+
+extension ReplicaSlot.Role {
+    var status: SlotStatus.Role {
+        switch self {
+        case .none: .none
+        case .learner: .learner
+        case .backup: .backup
+        case .primary: .primary
+        }
     }
 }
 

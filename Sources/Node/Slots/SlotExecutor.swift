@@ -127,7 +127,9 @@ final class SlotExecutor {
         }
         if isDraining { return refuse("the node stops", complete) }
         guard runtime.isServing else { return refuse("the slot is starting", complete) }
-        guard replica.core.mayServe(now: .now()) else { return refuse("the slot's other replicas are silent", complete) }
+        guard replica.core.mayServe(now: .now()) else {
+            return refuse("the slot's other replicas are silent", complete)
+        }
         guard runtime.pendingCount < environment.limits.pendingCommands else {
             return refuse("too many commands wait in the slot", complete)
         }

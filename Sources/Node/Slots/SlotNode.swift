@@ -119,7 +119,8 @@ public final class SlotNode: Sendable {
             services: configuration.services, clock: configuration.clock, tokenSecret: configuration.tokenSecret,
             limits: limits, readers: BoundedPool(threads: limits.readerThreads, limit: limits.queuedReads),
             computers: BoundedPool(threads: limits.computeThreads, limit: limits.queuedComputations),
-            disks: BoundedPool(threads: limits.diskThreads, limit: limits.queuedDiskWork), caller: configuration.caller, client: configuration.client, metrics: metrics, logger: configuration.logger, fail: configuration.fail)
+            disks: BoundedPool(threads: limits.diskThreads, limit: limits.queuedDiskWork), caller: configuration.caller,
+            client: configuration.client, metrics: metrics, logger: configuration.logger, fail: configuration.fail)
         let own =
             configuration.eventLoops == nil
             ? MultiThreadedEventLoopGroup(numberOfThreads: max(1, configuration.executors)) : nil

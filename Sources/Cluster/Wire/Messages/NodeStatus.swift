@@ -30,7 +30,7 @@ public struct NodeStatus: Hashable, Sendable, FieldCodable {
     }
 }
 
-/// One slot on its primary.
+/// One slot on one of the nodes that hold it.
 public struct SlotStatus: Hashable, Sendable, FieldCodable {
     public var slot: Slot
     public var epoch: Epoch
@@ -39,11 +39,52 @@ public struct SlotStatus: Hashable, Sendable, FieldCodable {
     public var lastIndex: LogIndex
     public var appliedIndex: LogIndex
     public var pendingCommands: Int
+    public var role: Role
+    public var commitIndex: LogIndex
+    /// The nodes of the in-sync set, as this node knows its row.
+    public var inSync: [String]
+    /// A primary's: how many entries each node that it feeds has not acknowledged.
+    public var lags: [Lag]
+
+    public enum Role: UInt64, Sendable {
+        case none = 0
+        case learner = 1
+        case backup = 2
+        case primary = 3
+    }
+
+    public struct Lag: Hashable, Sendable, FieldCodable {
+        public var node: String
+        public var entries: UInt64
+
+        public init(node: String, entries: UInt64) {
+            self.node = node
+            self.entries = entries
+        }
+
+        public func encode(into writer: inout FieldWriter) {
+            writer.write(1, node)
+            writer.write(2, entries)
+        }
+
+        public init(from reader: FieldReader) throws(FieldError) {
+            var reader = reader
+            self.init(node: "", entries: 0)
+            while let field = try reader.next() {
+                switch field.number {
+                case 1: node = try field.string()
+                case 2: entries = try field.uint64()
+                default: break
+                }
+            }
+        }
+    }
     /// What the slot has cost since it was opened here.
     public var load = SlotLoad()
 
     public init(
-        slot: Slot, epoch: Epoch, isServing: Bool, lastIndex: LogIndex, appliedIndex: LogIndex, pendingCommands: Int
+        slot: Slot, epoch: Epoch, isServing: Bool, lastIndex: LogIndex, appliedIndex: LogIndex, pendingCommands: Int,
+        role: Role = .none, commitIndex: LogIndex = .zero, inSync: [String] = [], lags: [Lag] = []
     ) {
         self.slot = slot
         self.epoch = epoch
@@ -51,6 +92,10 @@ public struct SlotStatus: Hashable, Sendable, FieldCodable {
         self.lastIndex = lastIndex
         self.appliedIndex = appliedIndex
         self.pendingCommands = pendingCommands
+        self.role = role
+        self.commitIndex = commitIndex
+        self.inSync = inSync
+        self.lags = lags
     }
 
     public func encode(into writer: inout FieldWriter) {
@@ -60,6 +105,10 @@ public struct SlotStatus: Hashable, Sendable, FieldCodable {
         writer.write(4, lastIndex)
         writer.write(5, appliedIndex)
         writer.write(6, pendingCommands)
+        if role != .none { writer.write(7, role.rawValue) }
+        if commitIndex > .zero { writer.write(8, commitIndex) }
+        for node in inSync { writer.write(9, node) }
+        for lag in lags { writer.write(10, lag) }
         if load != SlotLoad() { writer.write(16, load) }
     }
 
@@ -77,6 +126,10 @@ public struct SlotStatus: Hashable, Sendable, FieldCodable {
             case 4: lastIndex = try field.logIndex()
             case 5: appliedIndex = try field.logIndex()
             case 6: pendingCommands = try field.int()
+            case 7: role = Role(rawValue: try field.uint64()) ?? .none
+            case 8: commitIndex = try field.logIndex()
+            case 9: inSync.append(try field.string())
+            case 10: lags.append(try field.message())
             case 16: load = try field.message()
             default: break
             }

@@ -34,7 +34,9 @@ struct CatchUp {
 
     /// After a time without an acknowledgement, what was sent counts as lost.
     mutating func forgive(after patience: Duration) {
-        guard bytes > 0, NIODeadline.now() - progressed >= .nanoseconds(Int64(patience / .nanoseconds(1))) else { return }
+        guard bytes > 0, NIODeadline.now() - progressed >= .nanoseconds(Int64(patience / .nanoseconds(1))) else {
+            return
+        }
         underWay = [:]
         bytes = 0
     }

@@ -170,9 +170,7 @@ final class ReplicationHub {
         if !allowed.isEmpty {
             logger.info(
                 "campaigning for slots",
-                metadata: [
-                    "slots": "\(allowed.count)", "first": "\(allowed[0].new.slot)", "refused": "\(refused.count)",
-                ])
+                metadata: ["slots": "\(allowed.count)", "first": "\(allowed[0].new.slot)"])
         }
         return (allowed, refused)
     }

@@ -7,7 +7,7 @@ public struct ClusterReadiness: Sendable {
     public var assigned: Int
     /// Rows whose primary is registered as a guild node.
     public var primaryRegistered: Int
-    /// Rows whose in-sync set has a node that is not registered as a guild node.
+    /// Rows with a member that is not registered as a guild node, or with a node that is no member (any more, or yet).
     public var underReplicated: Int
     public var nodesByRole: [NodeRecord.Role: Int]
 
@@ -18,7 +18,9 @@ public struct ClusterReadiness: Sendable {
         let names = Set(nodes.filter { $0.roles.contains(.guild) }.map(\.id))
         assigned = rows.count
         primaryRegistered = rows.count { names.contains($0.primary) }
-        underReplicated = rows.count { !$0.inSync.allSatisfy(names.contains) }
+        underReplicated = rows.count {
+            !$0.inSync.allSatisfy(names.contains) || !$0.learners.isEmpty || !$0.eligible.isEmpty
+        }
         nodesByRole = [:]
         for role in NodeRecord.Role.allCases { nodesByRole[role] = nodes.count { $0.roles.contains(role) } }
     }
