@@ -29,7 +29,7 @@ public actor RowSwapper {
     }
 
     /// Transactions under way at once.
-    private static let parallel = 8
+    private static let parallel = 3
     /// Rows that are read one by one; more are read as a list.
     private static let singleReads = 8
 
