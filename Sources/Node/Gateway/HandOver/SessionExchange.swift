@@ -308,10 +308,15 @@ actor SessionExchange {
     }
 
     /// Whether somebody could take sessions over.
-    var hasPeers: Bool { view.nodes.contains { isPeer($0) } }
+    var hasPeers: Bool { view.node(node)?.canReplicate != false && view.nodes.contains { isPeer($0) } }
+
+    /// Whether clients could come back to another gateway, of whatever version, which then pulls their sessions.
+    var hasPullers: Bool {
+        view.nodes.contains { $0.id != node && $0.roles.contains(.gateway) && !$0.isDraining }
+    }
 
     private func isPeer(_ record: NodeRecord) -> Bool {
-        record.id != node && record.roles.contains(.gateway) && !record.isDraining
+        record.id != node && record.roles.contains(.gateway) && !record.isDraining && record.canReplicate
     }
 
     /// Hands up to `limit` sessions of each loop over to peers.
