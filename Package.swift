@@ -227,6 +227,12 @@ let package = Package(
                 "Wire", logging, nioCore, nioPosix,
             ], exclude: ["Vectors"]),
         tests(
+            "Version",
+            [
+                "Coordination", "Domain", "Gateway", "Guild", "Identity", "Placement", "Replication", "Routing",
+                "Slots", "Storage", "User", "Wire", nioCore,
+            ], exclude: ["Vectors"]),
+        tests(
             "Edge",
             [
                 "Edge", "Identity", "Wire", "Placement", "Routing", "Coordination", "Operations", nioCore, nioPosix,

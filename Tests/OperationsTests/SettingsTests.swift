@@ -1,4 +1,5 @@
 import Foundation
+import Identity
 import Testing
 
 @testable import Operations
@@ -59,6 +60,22 @@ import Testing
         #expect(settings.process.health.port == 2)
         #expect(settings.gateway.port == 3)
         #expect(settings.roles == [.guild, .gateway])
+    }
+
+    @Test func anOlderVersionOfTheProtocolCanBeAskedFor() async throws {
+        func settings(_ overrides: [String]) async throws -> NodeSettings {
+            try await withFile(minimal) {
+                try NodeSettings(from: try await SettingsSource(file: $0, environment: [:], overrides: overrides))
+            }
+        }
+        #expect(try await settings([]).process.protocolVersions == ProtocolVersion.all)
+        #expect(try await settings(["transport.protocol-max=1"]).process.protocolVersions == 1...1)
+        let newest = ProtocolVersion.newest
+        for wrong in ["0", "\(newest + 1)", "new"] {
+            #expect(
+                try await problems(minimal, overrides: ["transport.protocol-max=\(wrong)"])
+                    == ["transport.protocol-max: expected a number from 1 to \(newest), got \(wrong)"])
+        }
     }
 
     @Test func settingsNeedNoFile() async throws {

@@ -99,6 +99,30 @@ final class TestStream: TransportStream {
         await node.close()
     }
 
+    /// The ring of an entity may run empty while it is rebuilt, and begin again behind what it had to drop.
+    @Test func whatTheRingHadToDropIsAGapAlsoAfterARestart() async throws {
+        let folder = try TemporaryFolder()
+        var limits = SlotLimits()
+        limits.ringBytesOfRoot = 512
+        var node = try await TestNode(folder.path, limits: limits)
+        let live = TestStream()
+        try open(node, live).received(subscribe(), on: live)
+        for event in ["FIRST", String(repeating: "LARGE", count: 200), "LAST"] {
+            _ = try await node.text("increment", ["name": "a", "event": event])
+        }
+        _ = try await live.wait(4)
+        let first = try #require(live.events.first?.number)
+        for start in UInt64(2)...3 {
+            let stream = TestStream()
+            let receiver = try open(node, stream)
+            receiver.received(subscribe(first), on: stream)
+            #expect(try await stream.wait(1) == [.gap(root: Self.root, tag: 1)])
+            await node.close()
+            node = try await TestNode(folder.path, start: start, limits: limits)
+        }
+        await node.close()
+    }
+
     @Test func fetchGivesTheRangeAndAGapIsSaid() async throws {
         let folder = try TemporaryFolder()
         var limits = SlotLimits()

@@ -142,6 +142,10 @@ final class ReplicaCluster: Sendable {
         return String(buffer: reply.body)
     }
 
+    func verification(_ limits: SlotVerification.Limits) -> SlotVerification {
+        SlotVerification(view: router, client: client, limits: limits)
+    }
+
     func close() async throws {
         await router.leave()
         await client.shutdown()

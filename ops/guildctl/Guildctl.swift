@@ -18,6 +18,6 @@ struct Guildctl: AsyncParsableCommand {
         subcommands: [
             ClusterCommand.self, NodeCommand.self, ShardCommand.self, RebalanceCommand.self, TopCommand.self,
             UpgradeCommand.self, GuildCommand.self, UserCommand.self, BotCommand.self, BackupCommand.self,
-            RestoreCommand.self, CoordinatorCommand.self,
+            RestoreCommand.self, CoordinatorCommand.self, VerifyCommand.self,
         ])
 }

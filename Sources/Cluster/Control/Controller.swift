@@ -74,6 +74,8 @@ public struct Controller: Sendable {
     /// Who may take slots, and who is to lose them.
     struct Field {
         var registered: Set<NodeID> = []
+        /// Those that can be primary of a slot that others hold too, and so give it to them.
+        var feeders: Set<NodeID> = []
         var takers: [NodeRecord] = []
         var leaving: Set<NodeID> = []
         /// Being stopped: they keep their copies, but not their primacies.
@@ -85,11 +87,14 @@ public struct Controller: Sendable {
         var field = Field()
         let guilds = situation.nodes.filter { $0.roles.contains(.guild) }
         field.registered = Set(guilds.map(\.id))
+        field.feeders = Set(guilds.filter(\.canReplicate).map(\.id))
         field.stopping = Set(guilds.filter(\.isDraining).map(\.id))
-        field.takers = guilds.filter { !$0.isDraining && $0.weight > 0 && !situation.departures.contains($0.id) }
-            .sorted { $0.id < $1.id }
+        field.takers = guilds.filter {
+            !$0.isDraining && $0.weight > 0 && $0.canReplicate && !situation.departures.contains($0.id)
+        }
+        .sorted { $0.id < $1.id }
         field.replication = situation.settings.replication(
-            guildNodes: guilds.count { !situation.departures.contains($0.id) })
+            guildNodes: guilds.count { $0.canReplicate && !situation.departures.contains($0.id) })
         let holders = situation.rows.reduce(into: Set<NodeID>()) { $0.formUnion($1.holders) }
         for node in holders where !field.registered.contains(node) && absentSince[node] == nil {
             absentSince[node] = now
@@ -183,7 +188,7 @@ public struct Controller: Sendable {
             row.target.contains { !row.inSync.contains($0) } && !touched.contains(row.slot)
         }
         var actions: [Action] = []
-        for row in situation.rows where !touched.contains(row.slot) && field.registered.contains(row.primary) {
+        for row in situation.rows where !touched.contains(row.slot) && field.feeders.contains(row.primary) {
             guard let target = wanted(row, field, &choice) else { continue }
             let copies = target.contains { !row.holders.contains($0) }
             if copies {

@@ -46,6 +46,13 @@ public struct RebalancePlan: Sendable {
     ) throws(ControlFailure) -> RebalancePlan {
         guard rows.count == Int(Slot.count) else { throw .conflict("the shard map is not complete yet") }
         let guilds = nodes.filter { $0.roles.contains(.guild) }
+        let older = guilds.filter { !$0.canReplicate && !departures.removed.contains($0.id) }.map(\.id.rawValue)
+            .sorted()
+        guard older.isEmpty else {
+            throw .conflict(
+                "\(older.joined(separator: ", ")) can take no copies, nor give any: upgrade it first, or take away its "
+                    + "transport.protocol-max")
+        }
         let registered = Set(guilds.map(\.id))
         let holders = rows.reduce(into: Set<NodeID>()) { $0.formUnion($1.holders) }
         let missing = holders.filter { !registered.contains($0) && !departures.contains($0) }.sorted()

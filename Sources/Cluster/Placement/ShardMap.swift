@@ -112,6 +112,9 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
         }
     }
 
+    /// Of a record without them.
+    private static let unsaidVersions: ClosedRange<UInt64> = 1...1
+
     public var id: NodeID
     public var roles: [Role]
     /// Where other nodes reach it.
@@ -135,13 +138,16 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
     public var startedAt: Timestamp
     /// No new slots or sessions are to be placed here.
     public var isDraining: Bool
+    /// The versions of the inter-node protocol that it speaks. Builds that know only the first say nothing of it.
+    public var protocolVersions: ClosedRange<UInt64>
     /// The newest format of data that the process reads and writes.
     public var dataFormat: UInt64 = 1
 
     public init(
         id: NodeID, roles: [Role], host: String, port: Int, healthPort: Int = 0, machine: String = "",
         zone: String = "", weight: Int = 100, socketPath: String = "", clientURL: String = "", store: String = "",
-        pid: Int = 0, version: String = "", startedAt: Timestamp = Timestamp(milliseconds: 0), isDraining: Bool = false
+        pid: Int = 0, version: String = "", startedAt: Timestamp = Timestamp(milliseconds: 0), isDraining: Bool = false,
+        protocolVersions: ClosedRange<UInt64> = ProtocolVersion.all
     ) {
         self.id = id
         self.roles = roles
@@ -158,7 +164,11 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
         self.version = version
         self.startedAt = startedAt
         self.isDraining = isDraining
+        self.protocolVersions = protocolVersions
     }
+
+    /// Whether it may hold slots together with others, and take sessions that others hand over or journal.
+    public var canReplicate: Bool { protocolVersions.upperBound >= ProtocolVersion.replication }
 
     public func encode(into writer: inout FieldWriter) {
         writer.write(1, id.rawValue)
@@ -177,11 +187,16 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
         writer.write(14, startedAt)
         if isDraining { writer.write(15, true) }
         if dataFormat != 1 { writer.write(16, dataFormat) }
+        guard protocolVersions != NodeRecord.unsaidVersions else { return }
+        writer.write(17, protocolVersions.lowerBound)
+        writer.write(18, protocolVersions.upperBound)
     }
 
     public init(from reader: FieldReader) throws(FieldError) {
         var reader = reader
         var id: NodeID?
+        var lowest = NodeRecord.unsaidVersions.lowerBound
+        var highest = NodeRecord.unsaidVersions.upperBound
         self.init(id: NodeID(rawValue: "unknown")!, roles: [], host: "", port: 0)
         while let field = try reader.next() {
             switch field.number {
@@ -201,9 +216,13 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
             case 14: startedAt = try field.timestamp()
             case 15: isDraining = try field.bool()
             case 16: dataFormat = try field.uint64()
+            case 17: lowest = try field.uint64()
+            case 18: highest = try field.uint64()
             default: break
             }
         }
+        guard lowest <= highest else { throw .invalidField(18) }
+        protocolVersions = lowest...highest
         self.id = try id.required(1)
     }
 }

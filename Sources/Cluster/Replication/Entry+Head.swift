@@ -35,6 +35,25 @@ extension Entry {
         }
     }
 
+    /// Reads an encoded entry's id mark, without looking at what comes after it. The checksum is not compared.
+    ///
+    /// - Throws: ``EntryError``; every input gives a mark or an error.
+    public static func idMark(of encoded: ByteBuffer) throws(EntryError) -> Snowflake {
+        guard encoded.readableBytes >= headSize,
+            let fields = encoded.getSlice(
+                at: encoded.readerIndex + headSize, length: encoded.readableBytes - headSize)
+        else { throw .truncated }
+        do {
+            var reader = FieldReader(fields)
+            while let field = try reader.next() {
+                if field.number == 5 { return try field.snowflake() }
+            }
+        } catch {
+            throw .malformed("\(error)")
+        }
+        return Snowflake(rawValue: 0)
+    }
+
     private static func head(from reader: FieldReader) throws(FieldError) -> Head {
         var reader = reader
         var slot: Slot?

@@ -48,11 +48,14 @@ public struct PeerLiveness: Sendable {
         public var sequence: UInt64
         /// The claimed slots for which nothing is promised.
         public var refused: [Slot]
+        /// The answering node's wall clock, for the asking one's ``ClockGuard``.
+        public var clock: Timestamp?
 
-        public init(life: UInt64, sequence: UInt64, refused: [Slot]) {
+        public init(life: UInt64, sequence: UInt64, refused: [Slot], clock: Timestamp? = nil) {
             self.life = life
             self.sequence = sequence
             self.refused = refused
+            self.clock = clock
         }
     }
 
@@ -146,9 +149,12 @@ public struct PeerLiveness: Sendable {
     }
 
     /// A peer answered a beacon of this node.
-    public mutating func answered(by id: NodeID, _ reply: BeaconReply, now: BootTime) {
+    ///
+    /// - Returns: how long ago the beacon was sent; `nil` when the answer is to none that waits for one.
+    @discardableResult
+    public mutating func answered(by id: NodeID, _ reply: BeaconReply, now: BootTime) -> Duration? {
         guard reply.life == life, let position = peers[id]?.sent.firstIndex(where: { $0.sequence == reply.sequence })
-        else { return }
+        else { return nil }
         let beacon = peers[id]!.sent[position]
         // An answer that was overtaken still grants what it grants: later beacons stay open.
         peers[id]!.sent.remove(at: position)
@@ -179,6 +185,7 @@ public struct PeerLiveness: Sendable {
                 peers[id]!.recovered = now
             }
         }
+        return now - beacon.time
     }
 
     // MARK: Answering

@@ -116,6 +116,7 @@ extension ReplicationMessage: FieldCodable {
                 $0.write(1, fixed: reply.life)
                 $0.write(2, reply.sequence)
                 for slot in reply.refused { $0.write(3, slot) }
+                $0.write(4, ifPresent: reply.clock)
             }
         case .admission(let slot, let epoch, let life):
             writer.write(6) {
@@ -198,6 +199,7 @@ extension PeerLiveness.BeaconReply {
             case 3:
                 guard refused.count < Int(Slot.count) else { throw .invalidField(3) }
                 refused.append(try field.slot())
+            case 4: clock = try field.timestamp()
             default: break
             }
         }

@@ -63,7 +63,9 @@ public struct ShardMapInitialiser: Sendable {
         }
         let written = Set(listing.rows.keys)
         let current = listing.rows.values.map { PlacementRow($0.row) }
-        let copies = settings.replicationFactor > 0 ? settings.replicationFactor : min(nodes.count, 3)
+        let most = settings.replicationFactor > 0 ? settings.replicationFactor : min(nodes.count, 3)
+        // Who speaks an older version of the protocol holds slots alone.
+        let copies = nodes.allSatisfy(\.canReplicate) ? most : 1
         let planned: [PlacementRow]
         do throws(PlacementFailure) {
             planned = try plan(

@@ -9,7 +9,7 @@ extension ConnectionState {
     mutating func call(
         _ method: CallMethod, body: ByteBuffer, deadline: NIODeadline, trace: [String: String], now: NIODeadline
     ) throws(CallFailure) -> UInt64 {
-        let lane = try readyLane()
+        let lane = try readyLane(for: method)
         guard deadline > now else { throw .deadlineExceeded }
         guard body.readableBytes <= lane.maximumBodyLength else {
             throw .refused("a body of \(body.readableBytes) bytes exceeds the lane's \(lane.maximumBodyLength)")
@@ -27,9 +27,10 @@ extension ConnectionState {
         return id
     }
 
-    /// The lane, when new calls and streams may be opened.
-    func readyLane() throws(CallFailure) -> Lane {
+    /// The lane, when new calls and streams of `method` may be opened.
+    func readyLane(for method: CallMethod) throws(CallFailure) -> Lane {
         guard let peer else { throw .unreachable("the connection is not open") }
+        guard peer.version >= method.lowestVersion else { throw .unknownMethod }
         guard !peerIsDraining else { throw .unreachable("the peer drains") }
         return peer.lane
     }
@@ -66,11 +67,18 @@ extension ConnectionState {
         try acceptID(frame.streamID)
         if isDraining { return sendFailure(frame.streamID, .unreachable("draining")) }
         guard incoming.count < limits.callsInFlight else { return sendFailure(frame.streamID, .overloaded) }
+        guard isSpoken(head) else { return sendFailure(frame.streamID, .unknownMethod) }
         let longest = UInt64(TransportLimits.longestDeadline.nanoseconds / 1_000_000)
         let deadline = now + .milliseconds(Int64(min(head.remainingMilliseconds, longest)))
         incoming[frame.streamID] = IncomingCall(deadline: deadline)
         nextDeadline = min(nextDeadline, deadline)
         act(.request(frame.streamID, head, frame.body, deadline: deadline))
+    }
+
+    /// Whether the version agreed on has the method that the peer asks for.
+    func isSpoken(_ head: RequestHead) -> Bool {
+        guard let peer else { return false }
+        return peer.version >= CallMethod(rawValue: head.method).lowestVersion
     }
 
     /// Ids rise: one that does not is a broken or hostile peer.

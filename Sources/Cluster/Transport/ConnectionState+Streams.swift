@@ -40,7 +40,7 @@ extension ConnectionState {
     mutating func openStream(
         _ method: CallMethod, body: ByteBuffer, trace: [String: String]
     ) throws(CallFailure) -> UInt64 {
-        let lane = try readyLane()
+        let lane = try readyLane(for: method)
         guard body.readableBytes <= lane.maximumBodyLength else { throw .refused("the opening body is too long") }
         guard streams.count < limits.streams else { throw .overloaded }
         lastOpenedID += 1
@@ -57,6 +57,7 @@ extension ConnectionState {
         try acceptID(frame.streamID)
         if isDraining { return sendFailure(frame.streamID, .unreachable("draining")) }
         guard streams.count < limits.streams else { return sendFailure(frame.streamID, .overloaded) }
+        guard isSpoken(head) else { return sendFailure(frame.streamID, .unknownMethod) }
         streams[frame.streamID] = StreamState(isAccepted: false, credit: head.credit, granted: 0)
         act(.streamOffered(frame.streamID, head, frame.body))
     }

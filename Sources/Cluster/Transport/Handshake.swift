@@ -8,9 +8,6 @@ import Wire
 /// with a refusal. Both speak the highest version that both know. Either side may not know its cluster's id yet; two
 /// ids that differ end the connection. Under mutual TLS the peer's certificate must name the node that its hello names.
 struct Handshake: Sendable {
-    /// The versions of the protocol that this build speaks.
-    static let versions: ClosedRange<UInt64> = 1...1
-
     enum Role: Sendable {
         case dialling(expected: NodeID)
         case accepting

@@ -41,6 +41,17 @@ public struct CallMethod: RawRepresentable, Hashable, Sendable, CustomStringConv
     /// A stream on which a gateway journals its sessions to its buddy, on the event lane.
     public static let journal = CallMethod(rawValue: 21)
 
+    /// The numbers of the first version; all others came with the second.
+    private static let ofFirstVersion: ClosedRange<UInt16> = 1...6
+
+    /// The lowest version of the protocol that has the method: between peers that speak less it is an unknown one.
+    public var lowestVersion: UInt64 {
+        CallMethod.ofFirstVersion.contains(rawValue) ? ProtocolVersion.oldest : ProtocolVersion.replication
+    }
+
+    /// ``VerificationRequest`` → ``VerificationReply``, on the bulk lane.
+    public static let verify = CallMethod(rawValue: 27)
+
     public var description: String { String(rawValue) }
 }
 

@@ -14,7 +14,7 @@ extension GatewayRole {
         await running.exchange.setLeaving(true)
         let end = deadline - GatewayRole.closingTime
         // Routers that have not heard of the drain yet still pass clients here; what lies in a closed socket is lost.
-        if await running.exchange.hasPeers, NIODeadline.now() + GatewayRole.routersTime < end {
+        if await running.exchange.hasPullers, NIODeadline.now() + GatewayRole.routersTime < end {
             try? await Task.sleep(for: .nanoseconds(GatewayRole.routersTime.nanoseconds))
         }
         for loop in running.loops { loop.post(.stopAccepting) }
@@ -24,7 +24,7 @@ extension GatewayRole {
         let closed = min(deadline, .now() + GatewayRole.closingTime)
         while true {
             let count = await GatewayRole.count(running.loops)
-            let mayBePulled = await running.exchange.hasPeers && count.sessions > 0 && NIODeadline.now() < patience
+            let mayBePulled = await running.exchange.hasPullers && count.sessions > 0 && NIODeadline.now() < patience
             guard mayBePulled || (count.connections > 0 && NIODeadline.now() < closed) else { break }
             try? await Task.sleep(for: .milliseconds(20))
         }

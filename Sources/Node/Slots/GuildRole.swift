@@ -17,6 +17,8 @@ public final class GuildRole: NodeRole {
         var node: SlotNode?
         var services: NodeServices?
         var following: Task<Void, Never>?
+        /// The clock's consequences, and the comparison of replicas.
+        var watching: Task<Void, Never>?
         /// Once it has been ready, what the other replicas do is no reason not to be.
         var wasReady = false
         var isStopping = false
@@ -33,31 +35,41 @@ public final class GuildRole: NodeRole {
     private let registry: ServiceRegistry
     private let limits: SlotLimits
     private let backups: BackupService
+    /// From the comparison of one slot's replicas to the next's; zero for none.
+    private let verifyInterval: Duration
     private let box = Box()
 
     /// - Parameters:
     ///   - folder: of the node's data.
     ///   - objectCredentials: for object stores that backups lie in.
-    public convenience init(folder: String, objectCredentials: AWSCredentialsSource = .environment) {
+    ///   - verifyInterval: from the comparison of one slot's replicas to the next's; zero for none.
+    public convenience init(
+        folder: String, objectCredentials: AWSCredentialsSource = .environment, verifyInterval: Duration = .seconds(60)
+    ) {
         self.init(
-            folder: folder, objectCredentials: objectCredentials,
+            folder: folder, objectCredentials: objectCredentials, verifyInterval: verifyInterval,
             registry: ServiceRegistry(
                 [GuildService.self, UserService.self], authenticate: UserService.authenticate,
                 profile: UserService.profile))
     }
 
     init(
-        folder: String, objectCredentials: AWSCredentialsSource = .environment, registry: ServiceRegistry,
+        folder: String, objectCredentials: AWSCredentialsSource = .environment, verifyInterval: Duration = .zero,
+        registry: ServiceRegistry,
         limits: SlotLimits = SlotLimits()
     ) {
         self.limits = limits
+        self.verifyInterval = verifyInterval
         self.folder = folder
         self.registry = registry
         let box = box
         let node: @Sendable () -> SlotNode? = { box.state.withLock { $0.node } }
         backups = BackupService(
             node: node, services: { box.state.withLock { $0.services } }, credentials: objectCredentials)
-        handlers = [.slot: SlotCallHandler(node: node), .status: StatusHandler(node: node), .backup: backups]
+        handlers = [
+            .slot: SlotCallHandler(node: node), .status: StatusHandler(node: node), .backup: backups,
+            .verify: VerificationHandler(node: node),
+        ]
         acceptors = [
             .events: EventStreams(node: node), .replication: ReplicationStreams(node: node),
             .snapshot: SnapshotStreams(node: node),
@@ -86,7 +98,37 @@ public final class GuildRole: NodeRole {
 
     public func registered() async {
         let task = Task { [self] in await follow() }
-        box.state.withLock { $0.following = task }
+        let watching = Task { [self] in await watch() }
+        box.state.withLock {
+            $0.following = task
+            $0.watching = watching
+        }
+    }
+
+    /// Does what follows from the node's clock, and compares replicas, until it is cancelled.
+    private func watch() async {
+        let state = box.state.withLock { ($0.node, $0.services) }
+        guard let node = state.0, let services = state.1 else { return }
+        let retreat = PrimacyRetreat(
+            node: services.node, coordinator: services.coordinator, view: services.view, logger: services.logger)
+        await withTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                while !Task.isCancelled {
+                    if case .wrong = node.clockVerdict {
+                        let written = await retreat.run()
+                        if written > 0 {
+                            services.logger.notice("slots are given away", metadata: ["slots": "\(written)"])
+                        }
+                    }
+                    try? await Task.sleep(for: .seconds(1))
+                }
+            }
+            guard verifyInterval > .zero else { return }
+            let verification = BackgroundVerification(
+                node: services.node, view: services.view, client: services.client, interval: verifyInterval,
+                logger: services.logger)
+            tasks.addTask { await verification.run() }
+        }
     }
 
     public func unreadiness() async -> String? {
@@ -96,6 +138,9 @@ public final class GuildRole: NodeRole {
         guard let node, let services, !isStopping else { return "the guild role does not run" }
         let rows = services.view.rows
         if rows.isEmpty { return "there is no shard map yet" }
+        if case .wrong(let ahead) = node.clockVerdict {
+            return "the clock is \(ahead.milliseconds) ms ahead of the other guild nodes': set it"
+        }
         let own = rows.filter { $0.primary == services.node }
         let missing = own.count { !node.serves($0.slot) }
         if missing > 0 { return "\(missing) slots are being opened" }
@@ -106,12 +151,12 @@ public final class GuildRole: NodeRole {
     }
 
     public func drain(until deadline: NIODeadline) async {
-        let (node, following) = box.state.withLock { state in
+        let (node, tasks) = box.state.withLock { state in
             state.isStopping = true
-            return (state.node, state.following)
+            return (state.node, [state.following, state.watching])
         }
-        following?.cancel()
-        await following?.value
+        for task in tasks { task?.cancel() }
+        for task in tasks { await task?.value }
         await backups.stop()
         await node?.drain(until: deadline)
         box.state.withLock { $0.node = nil }

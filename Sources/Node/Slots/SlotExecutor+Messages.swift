@@ -60,8 +60,23 @@ extension SlotExecutor {
             }
             return
         }
+        if let mark = received.idMark {
+            guard ClockGuard.takes(mark: mark, after: replica.takenMark, clock: environment.clock.now()) else {
+                return refuse(mark, of: replica, from: sender)
+            }
+            replica.takenMark = max(replica.takenMark, mark)
+        }
         replica.core.received(received.head, from: sender, now: now)
         carryOut(replica, entries: received.append.entries, positions: received.positions, now: now)
+    }
+
+    /// Not answered: the primary sends it again, and without an answer goes on without this node, if it may.
+    private func refuse(_ mark: Snowflake, of replica: SlotReplica, from sender: NodeID) {
+        guard replica.refusedMark != mark else { return }
+        replica.refusedMark = mark
+        environment.logger.error(
+            "an entry is refused: its ids lie far ahead of this node's clock; one of the two clocks is wrong",
+            metadata: ["slot": "\(replica.slot)", "ids_at": "\(mark.timestamp)", "from": "\(sender)"])
     }
 
     /// There is a stream to another node; what was sent on the one before may be lost.

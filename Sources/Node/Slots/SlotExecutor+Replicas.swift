@@ -159,6 +159,7 @@ extension SlotExecutor {
 
     func remove(_ replica: SlotReplica) {
         retire(replica, "the replica is gone")
+        replica.abandonAwaitedRows("the replica is gone")
         replicas[replica.slot] = nil
         claimsChanged = true
     }
@@ -240,7 +241,7 @@ extension SlotExecutor {
         scheduleFlush()
     }
 
-    private func markToApply(_ replica: SlotReplica) {
+    func markToApply(_ replica: SlotReplica) {
         guard !replica.isToApply else { return }
         replica.isToApply = true
         toApply.append(replica)

@@ -105,6 +105,7 @@ final class SlotExecutor {
     func closeAll() {
         ticks?.cancel()
         for (slot, replica) in replicas {
+            replica.abandonAwaitedRows("the node stops")
             guard let runtime = replica.runtime else { continue }
             runtime.retire("the node stops")
             hub.leave(slot, epoch: replica.core.epoch)
@@ -235,6 +236,7 @@ final class SlotExecutor {
         for (replica, what) in applying {
             replica.finishApplying(what, now: now)
             carryOut(replica, now: now)
+            fulfilHolds(of: replica)
         }
     }
 

@@ -71,7 +71,13 @@ public final class SlotNode: Sendable {
     /// The hub's own thread.
     private let hubGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let post: ReplicationPost
+    private let judgement = ClockJudgement()
+    /// For those who compare replicas.
+    let heldRows = HeldRows()
     let snapshotTurns: Turns
+
+    /// Whether this node's clock can be believed.
+    public var clockVerdict: ClockGuard.Verdict { judgement.verdict.withLock { $0 } }
 
     public var store: StoreID { environment.store.identity.store }
 
@@ -130,7 +136,7 @@ public final class SlotNode: Sendable {
         }
         self.hosts = hosts
         snapshotTurns = Turns(limit: limits.waitingSnapshots)
-        post = try await SlotNode.makePost(configuration, life, hosts, on: hubGroup.next())
+        post = try await SlotNode.makePost(configuration, life, hosts, judgement, on: hubGroup.next())
         let (epochs, markers) = try await maintenance.runIfActive {
             (try store.log.knownEpochs(), try store.log.markers())
         }
@@ -144,16 +150,18 @@ public final class SlotNode: Sendable {
     }
 
     private static func makePost(
-        _ configuration: Configuration, _ life: UInt64, _ hosts: [SlotHost], on loop: any EventLoop
+        _ configuration: Configuration, _ life: UInt64, _ hosts: [SlotHost], _ judgement: ClockJudgement,
+        on loop: any EventLoop
     ) async throws -> ReplicationPost {
         let byHost: @Sendable (Slot) -> Int = { Int($0.rawValue) % hosts.count }
         let hub = try await loop.submit {
             NIOLoopBound(
                 ReplicationHub(
                     loop: loop, node: configuration.node, life: life, limits: configuration.limits.replication,
-                    client: configuration.client, logger: configuration.logger,
+                    client: configuration.client, logger: configuration.logger, clock: configuration.clock,
                     opened: { id, stream in for host in hosts { host.execute { $0.connected(id, stream) } } },
-                    post: { news in for host in hosts { host.execute { $0.peersChanged(news) } } }), eventLoop: loop)
+                    post: { news in for host in hosts { host.execute { $0.peersChanged(news) } } },
+                    clockJudged: { verdict in judgement.verdict.withLock { $0 = verdict } }), eventLoop: loop)
         }.get()
         let swapper = RowSwapper(
             coordinator: configuration.coordinator, view: configuration.view, logger: configuration.logger
@@ -308,6 +316,7 @@ public final class SlotNode: Sendable {
         running?.cancel()
         await running?.value
         await post.close()
+        await heldRows.stop()
         await environment.readers.shutdown()
         await environment.computers.shutdown()
         for host in hosts { await host.closeAll() }

@@ -30,6 +30,8 @@ struct SlotRecovery: Sendable {
         var log: EpochSpans?
         var first: LogIndex?
         var ring: EventRing
+        /// The number of each entity's last event in the ring, whether it still is there or not.
+        var lastEvents: [RootEntity: EventNumber] = [:]
         /// Entries above the applied index, in order, that are not known to be committed yet.
         var open: [(entry: Entry, events: [Event])] = []
         var batch: StateStore.Batch
@@ -80,7 +82,7 @@ struct SlotRecovery: Sendable {
             throw StorageFailure.corruptReplica(slot: entry.slot, index: entry.index, reason: "an event: \(error)")
         }
         if entry.index <= replay.applied.index {
-            addToRing(entry, events, first, &replay.ring)
+            addToRing(entry, events, first, &replay)
             return
         }
         replay.open.append((entry, events))
@@ -94,7 +96,7 @@ struct SlotRecovery: Sendable {
                 idMark: max(replay.applied.idMark, item.entry.idMark))
             replay.batch.setApplied(replay.applied, of: entry.slot)
             replay.batched += 1
-            addToRing(item.entry, item.events, first, &replay.ring)
+            addToRing(item.entry, item.events, first, &replay)
         }
         replay.open.removeFirst(count)
         if replay.batched >= limits.replayBatch {
@@ -134,14 +136,15 @@ struct SlotRecovery: Sendable {
         log = spans
     }
 
-    private func addToRing(_ entry: Entry, _ events: [Event], _ first: LogIndex, _ ring: inout EventRing) {
+    private func addToRing(_ entry: Entry, _ events: [Event], _ first: LogIndex, _ replay: inout Replay) {
         for (ordinal, event) in events.enumerated() {
             let number = EventNumber(index: entry.index, ordinal: UInt32(ordinal))
             // What came before the log's first entry is not known: it counts as gone.
             let floor = EventNumber(index: LogIndex(rawValue: first.rawValue - 1), ordinal: .max)
-            ring.append(
+            let last = replay.lastEvents.updateValue(number, forKey: event.root)
+            replay.ring.append(
                 EventRing.Kept(number: number, event: event, encoded: entry.events[ordinal]), root: event.root,
-                time: entry.time, floor: floor)
+                time: entry.time, floor: last ?? floor)
         }
     }
 }

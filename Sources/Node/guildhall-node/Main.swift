@@ -19,11 +19,16 @@ struct GuildhallNode: AsyncParsableCommand {
     @Option(name: .long, help: "The node's roles, as in guild,gateway; wins over every other place.")
     var role: String?
 
+    @Option(name: .long, help: "The newest version of the inter-node protocol to speak; wins over every other place.")
+    var protocolMax: String?
+
     @Flag(name: .long, help: "Say whether the configuration is valid, and exit.")
     var checkConfig = false
 
     func run() async throws {
-        let overrides = overrides + (role.map { ["node.roles=\($0)"] } ?? [])
+        let overrides =
+            overrides + (role.map { ["node.roles=\($0)"] } ?? [])
+            + (protocolMax.map { ["transport.protocol-max=\($0)"] } ?? [])
         if checkConfig {
             let check = await ConfigurationCheck.node(file: config, overrides: overrides)
             print(check.text)

@@ -52,7 +52,7 @@ final class NodeProcess: Sendable {
             try TransportTLS(certificate: $0.certificate, key: $0.key, authority: $0.authority)
         }
         let identity = TransportIdentity(
-            node: settings.process.nodeID,
+            node: settings.process.nodeID, versions: settings.process.protocolVersions,
             cluster: { [weak self] in
                 self?.cluster.withLock { $0 }
             })
@@ -113,7 +113,8 @@ final class NodeProcess: Sendable {
             case .guild:
                 return GuildRole(
                     folder: settings.process.data + "/guild",
-                    objectCredentials: settings.objects.credentialsFile.map { .file($0) } ?? .environment)
+                    objectCredentials: settings.objects.credentialsFile.map { .file($0) } ?? .environment,
+                    verifyInterval: settings.verifyInterval)
             case .gateway:
                 return GatewayRole(
                     settings: GatewaySettings(
@@ -145,7 +146,8 @@ final class NodeProcess: Sendable {
         NodeRecord(
             id: settings.process.nodeID, roles: [], host: settings.process.listen.host, port: port,
             healthPort: healthPort, machine: settings.process.machine, zone: settings.process.zone,
-            weight: settings.process.weight, pid: Int(getpid()), version: ProgramVersion.text, startedAt: clock.now())
+            weight: settings.process.weight, pid: Int(getpid()), version: ProgramVersion.text, startedAt: clock.now(),
+            protocolVersions: settings.process.protocolVersions)
     }
 
     private func start(

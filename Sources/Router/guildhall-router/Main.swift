@@ -18,10 +18,14 @@ struct GuildhallRouter: AsyncParsableCommand {
     @Option(name: .customLong("set"), help: "A setting, as in http.port=8080; wins over environment and file.")
     var overrides: [String] = []
 
+    @Option(name: .long, help: "The newest version of the inter-node protocol to speak; wins over every other place.")
+    var protocolMax: String?
+
     @Flag(name: .long, help: "Say whether the configuration is valid, and exit.")
     var checkConfig = false
 
     func run() async throws {
+        let overrides = overrides + (protocolMax.map { ["transport.protocol-max=\($0)"] } ?? [])
         if checkConfig {
             let check = await ConfigurationCheck.router(file: config, overrides: overrides)
             print(check.text)

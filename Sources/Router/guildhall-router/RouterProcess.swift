@@ -50,7 +50,7 @@ final class RouterProcess: Sendable {
             try TransportTLS(certificate: $0.certificate, key: $0.key, authority: $0.authority)
         }
         let identity = TransportIdentity(
-            node: settings.process.nodeID,
+            node: settings.process.nodeID, versions: settings.process.protocolVersions,
             cluster: { [weak self] in
                 self?.cluster.withLock { $0 }
             })
@@ -182,7 +182,8 @@ final class RouterProcess: Sendable {
         let node = NodeRecord(
             id: settings.process.nodeID, roles: [.router], host: settings.process.listen.host, port: port,
             healthPort: healthPort, machine: settings.process.machine, zone: settings.process.zone,
-            weight: settings.process.weight, pid: Int(getpid()), version: ProgramVersion.text, startedAt: clock.now())
+            weight: settings.process.weight, pid: Int(getpid()), version: ProgramVersion.text, startedAt: clock.now(),
+            protocolVersions: settings.process.protocolVersions)
         return try await ClusterMember.join(
             as: node, cluster: record, coordinator: coordinator, clock: clock, logger: Logger(label: "cluster"))
     }
@@ -227,6 +228,9 @@ final class RouterProcess: Sendable {
                 logger: Logger(label: "control")),
             moveClock: { try await member.setClockOffset($0) }, logLevel: { level.level },
             setLogLevel: { level.level = $0 })
+        operators.verify = { slot, limits in
+            await SlotVerification(view: member, client: client, limits: limits).run(slot)
+        }
         operators.backup = { call, deadline throws(CallFailure) in
             guard let primary = member.row(call.slot)?.primary, let node = member.node(primary) else {
                 throw .unreachable("the primary of slot \(call.slot) is not registered")

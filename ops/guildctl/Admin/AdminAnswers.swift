@@ -123,6 +123,37 @@ struct BackupStep: Codable, Sendable {
     var bytesPerSecond: Int?
 }
 
+struct VerificationOrder: Codable, Sendable {
+    var slot: Int
+    var bytesPerSecond: Int
+}
+
+struct VerificationAnswer: Codable, Sendable {
+    struct Sum: Codable, Sendable {
+        var node: String
+        var rows: Int
+        var bytes: Int
+        var checksum: String
+    }
+
+    struct Difference: Codable, Sendable {
+        var family: String
+        var from: String
+        var upTo: String?
+        var sums: [Sum]
+    }
+
+    var slot: Int
+    var outcome: String
+    var reason: String?
+    var holders: [String]
+    var index: UInt64
+    var ranges: Int
+    var rows: Int
+    var bytes: Int
+    var differences: [Difference]
+}
+
 struct BackupStepAnswer: Codable, Sendable {
     var isDone: Bool
     var bytes: Int

@@ -52,6 +52,12 @@ struct AdminClient: Sendable {
         _ = try await send("PUT", path, body: BotPermissions(permissions: permissions))
     }
 
+    func verify(slot: Int, bytesPerSecond: Int) async throws(AdminFailure) -> VerificationAnswer {
+        let path = "/admin/v1/verifications"
+        return try decode(
+            try await send("POST", path, body: VerificationOrder(slot: slot, bytesPerSecond: bytesPerSecond)), of: path)
+    }
+
     func backupStep(_ step: BackupStep) async throws(AdminFailure) -> BackupStepAnswer {
         let path = "/admin/v1/backup-steps"
         return try decode(try await send("POST", path, body: step), of: path)

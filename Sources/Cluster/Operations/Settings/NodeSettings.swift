@@ -13,6 +13,8 @@ public struct NodeSettings: Hashable, Sendable {
     public var gateway: ProcessSettings.Listen
     /// The Unix socket that a gateway takes clients' sockets from routers by.
     public var gatewaySocket: String
+    /// A guild node's: from the comparison of one slot's replicas to the next's; zero for none.
+    public var verifyInterval: Duration
     public var objects: ObjectSettings
     /// The longest that a gateway's delivery waits for its journal.
     public var gatewayJournalWait: Duration
@@ -41,6 +43,8 @@ public struct NodeSettings: Hashable, Sendable {
         coordinator = CoordinatorSettings(&reader, isServed: false)
         gateway = ProcessSettings.Listen(
             host: reader.text(.gatewayHost) ?? "127.0.0.1", port: reader.port(.gatewayPort))
+        verifyInterval = reader.duration(
+            .replicationVerifyInterval, in: .zero...(.seconds(86_400)), default: .seconds(60))
         gatewaySocket = reader.text(.gatewaySocket) ?? process.data + "/gateway.sock"
         objects = ObjectSettings(&reader, data: process.data)
         gatewayJournalWait = reader.duration(

@@ -35,6 +35,8 @@ public struct ProcessSettings: Hashable, Sendable {
     /// The folder that the process keeps its data in.
     public var data: String
     public var tls: TLS?
+    /// The newest version of the inter-node protocol that the process speaks.
+    public var protocolMax: UInt64
     public var logLevel: Logger.Level
     public var logFormat: LogFormat
 
@@ -55,6 +57,10 @@ public struct ProcessSettings: Hashable, Sendable {
         health = Listen(host: reader.text(.healthHost) ?? "127.0.0.1", port: reader.port(.healthPort))
         data = reader.required(.data, "the folder for this process's data")
         tls = ProcessSettings.tls(&reader)
+        protocolMax = UInt64(
+            reader.integer(
+                .transportProtocolMax, in: Int(ProtocolVersion.oldest)...Int(ProtocolVersion.newest),
+                default: Int(ProtocolVersion.newest)))
         logLevel = reader.choice(.logLevel, default: .info)
         logFormat = reader.choice(.logFormat, default: .text)
         if tls == nil, !ProcessSettings.isLoopback(listen.host) {
@@ -64,6 +70,9 @@ public struct ProcessSettings: Hashable, Sendable {
                     + "and tls.authority")
         }
     }
+
+    /// The versions of the inter-node protocol that the process speaks.
+    public var protocolVersions: ClosedRange<UInt64> { ProtocolVersion.oldest...protocolMax }
 
     /// Stands where the name is at fault; the settings are then not used.
     private static let unnamed: NodeID = {

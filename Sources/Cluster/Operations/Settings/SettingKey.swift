@@ -24,6 +24,8 @@ public enum SettingKey: String, CaseIterable, Sendable {
     case listenPort = "listen.port"
     case healthHost = "health.host"
     case healthPort = "health.port"
+    case transportProtocolMax = "transport.protocol-max"
+    case replicationVerifyInterval = "replication.verify-interval"
     case data = "data"
     case tlsCertificate = "tls.certificate"
     case tlsKey = "tls.key"

@@ -11,10 +11,11 @@ enum GatewayOrder {
     }
 
     /// The gateways in the order in which `gateway` would journal to them: another zone before another machine before
-    /// the same, then by rendezvous hash of the gateway's name.
+    /// the same, then by rendezvous hash of the gateway's name. None that speaks a version of the protocol without it.
     static func buddies(of gateway: NodeID, among nodes: [NodeRecord]) -> [NodeRecord] {
         let own = nodes.first { $0.id == gateway }
-        let others = nodes.filter { $0.id != gateway && !$0.isDraining }
+        guard own?.canReplicate != false else { return [] }
+        let others = nodes.filter { $0.id != gateway && !$0.isDraining && $0.canReplicate }
         return ordered(gateway.rawValue, others) { node in
             guard let own else { return 0 }
             if node.zone != own.zone { return 0 }

@@ -10,6 +10,9 @@ import Transport
 final class ReplicationHub {
     /// How often is looked whether beacons or connections are due.
     static let tick = TimeAmount.milliseconds(50)
+    /// How long a node with a wrong clock may take to give its slots away in good order; then it asks for no lease any
+    /// more, and the others take them.
+    static let retreatPatience: Duration = .seconds(3)
 
     private let node: NodeID
     private let logger: Logger
@@ -22,13 +25,21 @@ final class ReplicationHub {
     private var lastHealth: [NodeID: PeerLiveness.Health] = [:]
     private var lastNews = BootTime.distantPast
     private let post: (PeerNews) -> Void
+    private let clock: WallClock
+    private var clockGuard = ClockGuard()
+    private var wrongSince: BootTime?
+    /// Told when the clock is judged anew.
+    private let clockJudged: (ClockGuard.Verdict) -> Void
     private var ticks: RepeatedTask?
 
     init(
         loop: any EventLoop, node: NodeID, life: UInt64, limits: ReplicationLimits, client: (any CallClient)?,
         logger: Logger,
-        opened: @escaping (NodeID, any TransportStream) -> Void, post: @escaping (PeerNews) -> Void
+        clock: WallClock, opened: @escaping (NodeID, any TransportStream) -> Void,
+        post: @escaping (PeerNews) -> Void, clockJudged: @escaping (ClockGuard.Verdict) -> Void
     ) {
+        self.clock = clock
+        self.clockJudged = clockJudged
         self.node = node
         self.logger = logger
         self.post = post
@@ -49,7 +60,7 @@ final class ReplicationHub {
     /// The guild nodes as the coordinator lists them. One that is gone from there counts on as long as rows name it:
     /// the coordinator's leases serve membership only.
     func nodesChanged(_ nodes: [NodeRecord]) {
-        let guilds = nodes.filter { $0.roles.contains(.guild) && $0.id != node }
+        let guilds = nodes.filter { $0.roles.contains(.guild) && $0.canReplicate && $0.id != node }
         for record in guilds {
             addresses[record.id] = NodeAddress(node: record.id, host: record.host, port: record.port)
         }
@@ -79,8 +90,10 @@ final class ReplicationHub {
     private func look() {
         let now = BootTime.now()
         connections?.openAll()
-        let due = liveness.beacons({ id in claims.values.flatMap { $0[id] ?? [] } }, now: now)
+        let mayClaim = wrongSince.map { now - $0 < ReplicationHub.retreatPatience } ?? true
+        let due = liveness.beacons({ id in mayClaim ? claims.values.flatMap { $0[id] ?? [] } : [] }, now: now)
         for (id, beacon) in due { send(.beacon(beacon), to: id) }
+        if let verdict = clockGuard.judge(now: now) { tell(verdict) }
         // Health changes with time alone.
         var health: [NodeID: PeerLiveness.Health] = [:]
         for id in addresses.keys { health[id] = liveness.health(of: id, now: now) }
@@ -98,12 +111,35 @@ final class ReplicationHub {
     func received(_ message: ReplicationMessage, from id: NodeID) {
         let now = BootTime.now()
         switch message {
-        case .beacon(let beacon): send(.beaconReply(liveness.received(beacon, from: id, now: now)), to: id)
+        case .beacon(let beacon):
+            var reply = liveness.received(beacon, from: id, now: now)
+            reply.clock = clock.now()
+            send(.beaconReply(reply), to: id)
         case .beaconReply(let reply):
-            liveness.answered(by: id, reply, now: now)
+            let roundTrip = liveness.answered(by: id, reply, now: now)
+            if let roundTrip, let theirs = reply.clock {
+                clockGuard.heard(from: id, theirs: theirs, ours: clock.now(), roundTrip: roundTrip, now: now)
+            }
             postNews(now)
         default: break
         }
+    }
+
+    private func tell(_ verdict: ClockGuard.Verdict) {
+        switch verdict {
+        case .believed:
+            wrongSince = nil
+            logger.notice("this node's clock agrees with its peers' again")
+        case .wrong(let ahead):
+            wrongSince = wrongSince ?? .now()
+            logger.critical(
+                "this node's clock is wrong: it is to be primary of nothing until the clock is set",
+                metadata: [
+                    "ahead_ms": "\(ahead.milliseconds)",
+                    "peers_ahead_ms": "\(clockGuard.differences.mapValues(\.milliseconds))",
+                ])
+        }
+        clockJudged(verdict)
     }
 
     private func send(_ message: ReplicationMessage, to id: NodeID) {
@@ -121,6 +157,7 @@ final class ReplicationHub {
 
     /// - Returns: those that may be tried now. From then on nothing older is promised to others.
     func allowed(_ campaigns: [RowSwap]) -> (allowed: [RowSwap], refused: [RowSwap]) {
+        guard case .believed = clockGuard.verdict else { return ([], campaigns) }
         let now = BootTime.now()
         var allowed: [RowSwap] = []
         var refused: [RowSwap] = []

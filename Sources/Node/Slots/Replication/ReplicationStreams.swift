@@ -8,6 +8,8 @@ import Wire
 struct ReceivedAppend: Sendable {
     var append: AppendMessage
     var positions: [LogPosition]
+    /// Of the last entry.
+    var idMark: Snowflake?
 
     var head: AppendHead {
         AppendHead(
@@ -24,6 +26,7 @@ struct ReceivedAppend: Sendable {
             guard head.slot == append.slot else { throw EntryError.malformed("an entry of slot \(head.slot)") }
             positions.append(head.position)
         }
+        if let last = append.entries.last { idMark = try Entry.idMark(of: last) }
     }
 }
 

@@ -44,6 +44,13 @@ final class SlotReplica {
     private var emitting: [RootEntity: EventNumber] = [:]
     /// The largest id minted in what is applied.
     private(set) var appliedMark: Snowflake
+    /// Of the entries that were taken from a primary.
+    var takenMark: Snowflake
+    /// The last mark that was refused for this node's clock.
+    var refusedMark: Snowflake?
+    /// Those who wait for the rows at an index.
+    private var awaitedRows: [AwaitedRows] = []
+    private var lastAwaited: UInt64 = 0
     /// The executor knows that followers may be owed something.
     var isDirty = false
     var isToApply = false
@@ -58,6 +65,7 @@ final class SlotReplica {
         core.wantedMinimum = environment.limits.wantedMinimum
         ring = recovered.ring
         appliedMark = recovered.applied.idMark
+        takenMark = recovered.applied.idMark
         for (position, encoded) in recovered.pending { hold(position, encoded, nil) }
     }
 
@@ -141,7 +149,9 @@ final class SlotReplica {
     func addCommitted(
         to batch: StateStore.Batch
     ) throws(StorageFailure) -> (through: LogIndex, floors: [RootEntity: EventNumber])? {
-        let through = min(core.commitIndex, core.durableIndex)
+        var through = min(core.commitIndex, core.durableIndex)
+        // No further in one step than somebody wants to see the rows.
+        for awaited in awaitedRows { through = min(through, awaited.index) }
         var index = core.appliedIndex.next
         guard index <= through else { return nil }
         var floors: [RootEntity: EventNumber] = [:]
@@ -188,6 +198,34 @@ final class SlotReplica {
         emitting = [:]
         trimHeld()
         runtime?.finishApplying(hasBegun: hasBegun)
+    }
+
+    // MARK: Rows at an index
+
+    var hasAwaitedRows: Bool { !awaitedRows.isEmpty }
+
+    func awaitRows(at index: LogIndex, _ complete: @escaping (HoldResult) -> Void) -> UInt64 {
+        lastAwaited += 1
+        awaitedRows.append(AwaitedRows(id: lastAwaited, index: index, complete: complete))
+        return lastAwaited
+    }
+
+    /// Whoever waits for what is applied now.
+    func takeReached() -> [(HoldResult) -> Void] {
+        let reached = awaitedRows.filter { $0.index == core.appliedIndex }
+        awaitedRows.removeAll { $0.index == core.appliedIndex }
+        return reached.map(\.complete)
+    }
+
+    func giveUpRows(_ id: UInt64) {
+        guard let place = awaitedRows.firstIndex(where: { $0.id == id }) else { return }
+        awaitedRows.remove(at: place).complete(.behind(core.appliedIndex))
+    }
+
+    func abandonAwaitedRows(_ reason: String) {
+        let all = awaitedRows
+        awaitedRows = []
+        for awaited in all { awaited.complete(.absent(reason)) }
     }
 
     // MARK: Events

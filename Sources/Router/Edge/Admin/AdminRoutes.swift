@@ -28,6 +28,7 @@ enum AdminRoutes {
         Route(.POST, "/bots", "admin_create_bot", .newSlot),
         Route(.PUT, "/guilds/{guild_id}/bots/{bot_id}", "admin_add_bot", .parameter("guild_id")),
         Route(.POST, "/backup-steps", "admin_backup_step", .router),
+        Route(.POST, "/verifications", "admin_verify", .router),
         Route(.PUT, "/test-clock", "admin_set_clock", .router),
         Route(.GET, "/log-level", "admin_get_log_level", .router),
         Route(.PUT, "/log-level", "admin_set_log_level", .router),

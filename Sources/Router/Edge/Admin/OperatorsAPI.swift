@@ -20,6 +20,10 @@ public struct OperatorsAPI: Sendable {
     public var logLevel: @Sendable () -> Logger.Level
     public var setLogLevel: @Sendable (Logger.Level) -> Void
 
+    /// Compares the replicas of a slot.
+    public var verify: @Sendable (Slot, SlotVerification.Limits) async -> SlotVerification.Outcome = { _, _ in
+        .notCompared("this router cannot")
+    }
     /// What changes the cluster's shape; `nil` where there is no coordinator to change it in.
     public var control: ClusterControl?
     /// Passes a step of a backup or restore to the primary of its slot.

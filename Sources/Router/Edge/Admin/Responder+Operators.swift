@@ -51,6 +51,7 @@ extension Responder {
             return answer(AdminAnswers.Entity(id, row, view.node(row.primary)))
         case "admin_create_user", "admin_create_bot": return try await create(route, request, target)
         case "admin_add_bot": return try await addBot(parameters, request, target)
+        case "admin_verify": return try await verify(request)
         case "admin_backup_step": return try await backupStep(request)
         case "admin_set_clock": return try await setClock(request)
         case "admin_get_log_level":
