@@ -76,6 +76,9 @@ public struct PeerLiveness: Sendable {
         /// Since when it has answered without a break, while it is suspect.
         var steadySince: BootTime?
         var isSuspect = false
+        /// How long it must be steady the next time.
+        var recovery: Duration?
+        var recovered = BootTime.distantPast
     }
 
     /// What ``ReplicaSlot`` needs to know of its peers, as of one moment.
@@ -165,6 +168,11 @@ public struct PeerLiveness: Sendable {
             if peers[id]!.leases[position] < end { peers[id]!.leases[position] = end }
         }
         if now - max(peers[id]!.heard, awakeSince) >= limits.suspicion {
+            if !peers[id]!.isSuspect {
+                let isRepeated = now - peers[id]!.recovered < limits.longestRecovery
+                let last = isRepeated ? peers[id]!.recovery : nil
+                peers[id]!.recovery = last.map { min($0 * 2, limits.longestRecovery) } ?? limits.recovery
+            }
             peers[id]!.isSuspect = true
             peers[id]!.steadySince = nil
         }
@@ -172,7 +180,10 @@ public struct PeerLiveness: Sendable {
         if peers[id]!.isSuspect {
             let since = peers[id]!.steadySince ?? now
             peers[id]!.steadySince = since
-            if now - since >= limits.recovery { peers[id]!.isSuspect = false }
+            if now - since >= peers[id]!.recovery ?? limits.recovery {
+                peers[id]!.isSuspect = false
+                peers[id]!.recovered = now
+            }
         }
         return now - beacon.time
     }

@@ -236,7 +236,7 @@ extension ReplicaSlot {
         }
         // A new primary gets the time to claim the slot.
         let earliest = max(campaignTime, primarySince + limits.silence)
-        guard now >= earliest + limits.campaignStagger * rank(in: row) else { return }
+        guard now >= earliest, now >= earliest + limits.campaignStagger * rank(in: row) else { return }
         var new = row
         new.primary = node
         new.epoch = max(row.epoch, epoch).next

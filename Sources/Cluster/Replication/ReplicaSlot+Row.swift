@@ -146,19 +146,21 @@ extension ReplicaSlot {
 
     /// Those that have caught up join the set: learners, and eligible nodes that are back.
     private func promote(in new: inout ShardMapRow, now: BootTime) -> Bool {
-        let candidates = new.eligible + new.learners
-        guard
-            let id = candidates.first(where: { id in
-                guard let follower = followers[id], hasCaughtUp(follower), !follower.isBlank,
-                    peers.health[id] == .healthy, peers.lease(from: id, for: slot) > now
-                else { return false }
-                // A node that is to leave is not taken in again, unless the set needs it.
-                return new.target.isEmpty || new.target.contains(id) || new.inSync.count < new.minimum
-            })
-        else { return false }
-        new.inSync.append(id)
-        new.learners.removeAll { $0 == id }
-        new.eligible.removeAll { $0 == id }
+        var isPromoting = false
+        // All at once: each change of a row reaches every process of the cluster.
+        for id in new.eligible + new.learners {
+            guard let follower = followers[id], hasCaughtUp(follower), !follower.isBlank,
+                peers.health[id] == .healthy, peers.lease(from: id, for: slot) > now
+            else { continue }
+            // A node that is to leave is not taken in again, unless the set needs it.
+            guard new.target.isEmpty || new.target.contains(id) || new.inSync.count < new.minimum else { continue }
+            new.inSync.append(id)
+            new.learners.removeAll { $0 == id }
+            new.eligible.removeAll { $0 == id }
+            isPromoting = true
+        }
+        guard isPromoting else { return false }
+        _ = raiseMinimum(&new)
         if new.inSync.count >= new.minimum {
             new.learners += new.eligible
             new.eligible = []

@@ -15,6 +15,9 @@ public struct ReplicationLimits: Hashable, Sendable {
     public var absence: Duration = .seconds(5)
     /// A suspect node must have answered without a break for this long before it joins in-sync sets again.
     public var recovery: Duration = .seconds(2)
+    /// That time doubles, up to this, with each suspicion that follows soon on a recovery: nodes that are merely slow must
+    /// not change all rows over and over, which would make them slower.
+    public var longestRecovery: Duration = .seconds(60)
     /// Entries sent to a follower and not acknowledged.
     public var window = 8192
     /// Entries in one append.

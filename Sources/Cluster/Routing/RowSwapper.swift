@@ -19,6 +19,10 @@ public actor RowSwapper {
             self.expected = expected
             self.new = new
         }
+
+        /// Whether somebody cannot be served, or nothing can be committed, until it is done. Other changes are spread
+        /// over time: each reaches every process, and many at once would make all of them slow.
+        var isUrgent: Bool { new.primary != expected.primary || !expected.inSync.allSatisfy(new.inSync.contains) }
     }
 
     /// What is certain of a row now.
@@ -29,7 +33,9 @@ public actor RowSwapper {
     }
 
     /// Transactions under way at once.
-    private static let parallel = 8
+    private static let parallel = 3
+    /// Between two transactions of changes that are not urgent.
+    private static let pause = Duration.milliseconds(200)
     /// Rows that are read one by one; more are read as a list.
     private static let singleReads = 8
 
@@ -46,6 +52,8 @@ public actor RowSwapper {
     private var toRead: Set<Slot> = []
     private var isReading = false
     private var running = 0
+    /// Changes that are not urgent wait for the next turn.
+    private var isPausing = false
     /// As the coordinator last said.
     private var known: [Slot: ShardMapRows.Held] = [:]
     private var isStopped = false
@@ -132,18 +140,11 @@ public actor RowSwapper {
 
     private func startWork() {
         while running < RowSwapper.parallel, !isStopped {
-            var batch: [Change] = []
-            var left: [Slot] = []
-            for slot in order {
-                if batch.count < CoordinatorTransaction.maximumOperations, !underWay.contains(slot),
-                    let change = waiting.removeValue(forKey: slot)
-                {
-                    batch.append(change)
-                } else {
-                    left.append(slot)
-                }
+            var batch = takeBatch(urgent: true)
+            if batch.isEmpty, !isPausing {
+                batch = takeBatch(urgent: false)
+                if !batch.isEmpty { pause() }
             }
-            order = left
             guard !batch.isEmpty else { return }
             underWay.formUnion(batch.map(\.new.slot))
             running += 1
@@ -153,6 +154,32 @@ public actor RowSwapper {
                 underWay.subtract(batch.map(\.new.slot))
                 startWork()
             }
+        }
+    }
+
+    private func takeBatch(urgent: Bool) -> [Change] {
+        var batch: [Change] = []
+        var left: [Slot] = []
+        for slot in order {
+            if batch.count < CoordinatorTransaction.maximumOperations, !underWay.contains(slot),
+                let change = waiting[slot], change.isUrgent == urgent
+            {
+                waiting[slot] = nil
+                batch.append(change)
+            } else {
+                left.append(slot)
+            }
+        }
+        order = left
+        return batch
+    }
+
+    private func pause() {
+        isPausing = true
+        Task {
+            try? await Task.sleep(for: RowSwapper.pause)
+            isPausing = false
+            startWork()
         }
     }
 

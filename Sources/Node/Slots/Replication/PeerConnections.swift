@@ -31,6 +31,9 @@ final class PeerConnections {
     private let logger: Logger
     private var peers: [NodeID: Peer] = [:]
     private var isClosed = false
+    /// Streams that are open or being opened: each still says something to this loop.
+    private var live = 0
+    private var ended: EventLoopPromise<Void>?
     /// Called with each stream of the replication lane that is open now.
     private let opened: (NodeID, any TransportStream) -> Void
 
@@ -68,16 +71,34 @@ final class PeerConnections {
         }
     }
 
-    func close() {
+    /// - Returns: when the last stream has ended, or a second is over.
+    func close() -> EventLoopFuture<Void> {
         isClosed = true
         for peer in peers.values {
             for connection in peer.connections.values { connection.stream?.close("the node stops") }
         }
         peers = [:]
+        guard live > 0 else { return loop.makeSucceededVoidFuture() }
+        let promise = loop.makePromise(of: Void.self)
+        ended = promise
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        loop.scheduleTask(in: .seconds(1)) { bound.value.release() }
+        return promise.futureResult
+    }
+
+    private func leave() {
+        live -= 1
+        if live == 0 { release() }
+    }
+
+    private func release() {
+        ended?.succeed()
+        ended = nil
     }
 
     private func open(_ id: NodeID, _ lane: Lane, _ address: NodeAddress) {
         peers[id]?.connections[lane, default: Connection()].isOpening = true
+        live += 1
         let bound = NIOLoopBound(self, eventLoop: loop)
         let loop = loop
         let client = client
@@ -96,6 +117,8 @@ final class PeerConnections {
     private func finish(
         _ id: NodeID, _ lane: Lane, _ address: NodeAddress, _ result: Result<any TransportStream, CallFailure>
     ) {
+        // An open stream says later that it is closed.
+        if case .failure = result { leave() }
         guard !isClosed, peers[id]?.address == address, peers[id]?.connections[lane]?.stream == nil else {
             if case .success(let stream) = result { stream.close("it is not needed any more") }
             return
@@ -119,6 +142,7 @@ final class PeerConnections {
     }
 
     private func closed(_ id: NodeID, _ lane: Lane, _ stream: any TransportStream) {
+        leave()
         guard let current = peers[id]?.connections[lane]?.stream, current === stream else { return }
         peers[id]?.connections[lane]?.stream = nil
         postpone(id, lane)

@@ -49,9 +49,10 @@ final class ReplicationHub {
         ticks = loop.scheduleRepeatedTask(initialDelay: .zero, delay: ReplicationHub.tick) { _ in bound.value.look() }
     }
 
-    func close() {
+    /// - Returns: when nothing comes to this loop any more.
+    func close(on loop: any EventLoop) -> EventLoopFuture<Void> {
         ticks?.cancel()
-        connections?.close()
+        return connections?.close() ?? loop.makeSucceededVoidFuture()
     }
 
     // MARK: Who there is

@@ -49,6 +49,6 @@ struct ReplicationPost: Sendable {
 
     func close() async {
         await swapper.stop()
-        try? await loop.submit { [hub] in hub.value.close() }.get()
+        try? await loop.flatSubmit { [hub, loop] in hub.value.close(on: loop) }.get()
     }
 }
