@@ -41,7 +41,8 @@ public struct LoadBook: Sendable {
     /// A node's report.
     public mutating func note(_ status: NodeStatus, of node: NodeID, now: Duration) {
         heard[node] = now
-        for slot in status.slots {
+        // Backups report too; what a slot costs is what it costs its primary.
+        for slot in status.slots where slot.isServing {
             let sample = Sample(node: node, epoch: slot.epoch, load: slot.load, time: now)
             guard let last = samples.updateValue(sample, forKey: slot.slot), last.node == node, now > last.time,
                 slot.load.requests >= last.load.requests, slot.load.cpuNanoseconds >= last.load.cpuNanoseconds,
