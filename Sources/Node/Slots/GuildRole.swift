@@ -133,6 +133,7 @@ public final class GuildRole: NodeRole {
             let able = Set(view.nodes.filter { $0.roles.contains(.guild) && !$0.isDraining && $0.id != own }.map(\.id))
             return view.rows.count { $0.primary == own && $0.inSync.contains(where: able.contains) }
         }
+        let before = view.rows.filter { $0.primary == own }.map(\.slot)
         let begun = led()
         var (left, progressed) = (begun, NIODeadline.now())
         while left > 0, NIODeadline.now() < deadline, NIODeadline.now() - progressed < GuildRole.handOverPatience {
@@ -142,7 +143,10 @@ public final class GuildRole: NodeRole {
             left = now
         }
         if begun > 0 {
-            services.logger.notice("slots handed over", metadata: ["handed": "\(begun - left)", "kept": "\(left)"])
+            // Others that end too take nothing any more.
+            let kept = before.count { view.row($0)?.primary == own }
+            services.logger.notice(
+                "slots handed over", metadata: ["handed": "\(before.count - kept)", "kept": "\(kept)"])
         }
     }
 
