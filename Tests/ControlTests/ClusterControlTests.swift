@@ -61,8 +61,9 @@ struct ClusterControlTests {
         #expect(live.router.rows.allSatisfy { $0.inSync.count == 3 })
         try await live.lose(leaver)
         try await until { live.router.rows.allSatisfy { $0.target.isEmpty } }
-        // Nothing of it is left: it is unknown now, but still marked.
         #expect(try await live.control.departures().draining == [leaver])
+        try await live.control.remove(leaver)
+        #expect(try await live.control.departures().removed == [leaver])
         try await live.control.undrain(leaver)
         #expect(try await live.control.departures() == NodeDepartures())
         await #expect(throws: ControlFailure.self) { try await live.control.undrain(leaver) }

@@ -79,9 +79,10 @@ struct ControlledCluster {
     /// Primaries work on their targets, a step each.
     mutating func work() {
         let registered = Set(situation.nodes.map(\.id))
+        let wanted = situation.settings.replication(guildNodes: registered.count).minimum
         var left = workers
         for index in situation.rows.indices where left > 0 {
-            if let new = Self.next(situation.rows[index], registered) {
+            if let new = Self.next(situation.rows[index], registered, minimum: wanted) {
                 situation.rows[index] = new
                 left -= 1
             }
@@ -99,9 +100,15 @@ struct ControlledCluster {
         return false
     }
 
-    /// What a slot's primary does next by ISSUE 4's rules for targets.
-    static func next(_ row: ShardMapRow, _ registered: Set<NodeID>) -> ShardMapRow? {
-        guard !row.target.isEmpty, registered.contains(row.primary) else { return nil }
+    /// What a slot's primary does next about its row's target and minimum.
+    static func next(_ row: ShardMapRow, _ registered: Set<NodeID>, minimum: Int) -> ShardMapRow? {
+        guard registered.contains(row.primary) else { return nil }
+        if row.inSync.count >= minimum, row.minimum < minimum {
+            var new = row
+            (new.epoch, new.minimum) = (row.epoch.next, minimum)
+            return new
+        }
+        guard !row.target.isEmpty else { return nil }
         var new = row
         new.epoch = row.epoch.next
         let missing = row.target.filter { !row.holders.contains($0) }

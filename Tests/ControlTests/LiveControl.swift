@@ -107,9 +107,12 @@ final class LiveControl: Sendable {
         let store = ControlStore(coordinator: coordinator)
         while !Task.isCancelled {
             let registered = Set(router.nodes.map(\.id))
+            let wanted = router.clusterSettings.replication(
+                guildNodes: router.nodes.count { $0.roles.contains(.guild) }
+            ).minimum
             var changes: [(expected: ShardMapRow, new: ShardMapRow)] = []
             for row in router.rows {
-                if let new = ControlledCluster.next(row, registered) { changes.append((row, new)) }
+                if let new = ControlledCluster.next(row, registered, minimum: wanted) { changes.append((row, new)) }
             }
             _ = try? await store.swap(changes)
             try? await Task.sleep(for: .milliseconds(5))

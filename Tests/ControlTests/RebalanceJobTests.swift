@@ -156,6 +156,40 @@ struct RebalanceJobTests {
         #expect(cluster.situation.rows[0].primary == three[0])
     }
 
+    @Test("the noise of an idle cluster does not steer, and no slot weighs more than twelve")
+    func noise() throws {
+        func weights(cpu: UInt64) -> [Double] {
+            var book = LoadBook()
+            for (time, spent) in [(1, UInt64(0)), (2, cpu)] {
+                var status = SlotStatus(
+                    slot: Slot(truncating: 7), epoch: .zero, isServing: true, lastIndex: .zero, appliedIndex: .zero,
+                    pendingCommands: 0)
+                status.load.cpuNanoseconds = spent
+                book.note(NodeStatus(slots: [status], logQueueBytes: 0), of: three[0], now: .seconds(time))
+            }
+            return book.weights()
+        }
+        #expect(weights(cpu: 1_000_000)[7] < 4)
+        #expect(weights(cpu: 900_000_000)[7] == LoadBook.heaviest)
+        #expect(weights(cpu: 900_000_000)[8] == 1)
+    }
+
+    @Test("what a backup reports of a slot does not count")
+    func backups() {
+        var book = LoadBook()
+        var status = SlotStatus(
+            slot: Slot(truncating: 7), epoch: .zero, isServing: true, lastIndex: .zero, appliedIndex: .zero,
+            pendingCommands: 0)
+        for time in 1...2 {
+            status.load.requests += 100
+            status.isServing = true
+            book.note(NodeStatus(slots: [status], logQueueBytes: 0), of: three[0], now: .seconds(time))
+            status.isServing = false
+            book.note(NodeStatus(slots: [status], logQueueBytes: 0), of: three[1], now: .seconds(time))
+        }
+        #expect(book.rate(Slot(truncating: 7)).requests == 50)
+    }
+
     @Test("a job of 1,024 moves fits a value of the coordinator and reads back")
     func encoding() throws {
         let long = (0..<8).map { node("guild-" + String(repeating: "x", count: 50) + "\($0)") }

@@ -186,7 +186,10 @@ public struct ClusterControl: Sendable {
     /// The node will not come back: what it holds is made anew elsewhere at once.
     public func remove(_ node: NodeID) async throws(ControlFailure) {
         let rows = view.rows.filter { $0.holders.contains(node) }
-        guard !rows.isEmpty || view.node(node) != nil else { throw .unknown("there is no node \(node)") }
+        let isKnown = try await departures().contains(node)
+        guard isKnown || !rows.isEmpty || view.node(node) != nil else {
+            throw .unknown("there is no node \(node)")
+        }
         if isRegistered(node), !rows.isEmpty {
             throw .conflict(
                 "\(node) is running and holds \(rows.count) slots: drain it and wait, or stop its process first")

@@ -67,7 +67,7 @@ public struct Controller: Sendable {
             actions += advance(job, situation, field, now: now, time: time, touched: &touched)
         }
         actions += tend(situation, field, touched: &touched)
-        actions += adjustMinimums(situation, field, touched: touched)
+        actions += lowerMinimums(situation, field, touched: touched)
         return actions
     }
 
@@ -239,24 +239,20 @@ public struct Controller: Sendable {
 
     // MARK: The minimum
 
-    /// Raises it where enough nodes are in sync; lowers it only to what an operator has said.
-    private func adjustMinimums(_ situation: Situation, _ field: Field, touched: Set<Slot>) -> [Action] {
+    /// Lowers it to what an operator has said. Raising it is the primaries' part, together with the in-sync set.
+    private func lowerMinimums(_ situation: Situation, _ field: Field, touched: Set<Slot>) -> [Action] {
+        guard situation.settings.minimum > 0 else { return [] }
         let wanted = field.replication.minimum
         var actions: [Action] = []
-        for row in situation.rows where !touched.contains(row.slot) && row.minimum != wanted {
+        for row in situation.rows where !touched.contains(row.slot) && row.minimum > wanted {
             var new = row.with(target: row.target)
             new.minimum = wanted
-            if wanted > row.minimum {
-                guard row.inSync.count >= wanted else { continue }
-            } else {
-                guard situation.settings.minimum > 0 else { continue }
-                if !row.eligible.isEmpty {
-                    // The set may commit without them from now on, so they may not stand any more; that is safe to say
-                    // only while the set itself lives. Where it does not, one of them takes the slot first.
-                    guard situation.responsive.contains(row.primary), row.inSync.count >= wanted else { continue }
-                    new.learners += row.eligible
-                    new.eligible = []
-                }
+            if !row.eligible.isEmpty {
+                // The set may commit without them from now on, so they may not stand any more; that is safe to say only
+                // while the set itself lives. Where it does not, one of them takes the slot first.
+                guard situation.responsive.contains(row.primary), row.inSync.count >= wanted else { continue }
+                new.learners += row.eligible
+                new.eligible = []
             }
             actions.append(.change(expected: row, new: new))
         }

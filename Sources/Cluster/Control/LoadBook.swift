@@ -23,17 +23,24 @@ public struct LoadBook: Sendable {
         var time: Duration
     }
 
-    /// What counts in a plan beside the slot itself, in mean slots: processor time is what runs out first, and both
-    /// kinds of bytes are what a move and a disk feel.
-    static let shares: [(share: Double, of: @Sendable (Rate) -> Double)] = [
-        (1, { $0.cpu }), (0.25, { $0.writtenBytes }), (0.25, { $0.storedBytes }), (0.25, { $0.events }),
-        (0.25, { $0.subscriptions }),
+    /// What counts in a plan beside the slot itself: processor time is what runs out first, and bytes are what a move and
+    /// a disk feel. A share is in mean slots, and whole once all slots together come to `full`; below that the noise of
+    /// an idle cluster would steer.
+    static let shares: [(share: Double, full: Double, of: @Sendable (Rate) -> Double)] = [
+        (1, 0.5, { $0.cpu }), (0.25, 1_000_000, { $0.writtenBytes }), (0.25, 1_000_000_000, { $0.storedBytes }),
+        (0.25, 5000, { $0.events }), (0.25, 1000, { $0.subscriptions }),
     ]
-    /// How much of a measured rate is taken over at each report.
+    /// The most that a slot weighs, in slots of which nothing is known. A heavier one would empty its node of all
+    /// others, and not be lighter for it.
+    static let heaviest = 12.0
+    /// How much of a measured rate is taken over at each report, for those who watch.
     private static let smoothing = 0.5
+    /// Over which time rates count in a plan, so that two plans in a row agree.
+    private static let planning = 60.0
 
     private var samples: [Slot: Sample] = [:]
     private var rates: [Slot: Rate] = [:]
+    private var longRates: [Slot: Rate] = [:]
     private var heard: [NodeID: Duration] = [:]
 
     public init() {}
@@ -41,15 +48,16 @@ public struct LoadBook: Sendable {
     /// A node's report.
     public mutating func note(_ status: NodeStatus, of node: NodeID, now: Duration) {
         heard[node] = now
-        for slot in status.slots {
+        // Backups report too; what a slot costs is what it costs its primary.
+        for slot in status.slots where slot.isServing {
             let sample = Sample(node: node, epoch: slot.epoch, load: slot.load, time: now)
             guard let last = samples.updateValue(sample, forKey: slot.slot), last.node == node, now > last.time,
                 slot.load.requests >= last.load.requests, slot.load.cpuNanoseconds >= last.load.cpuNanoseconds,
                 slot.load.writtenBytes >= last.load.writtenBytes, slot.load.events >= last.load.events
             else {
                 // Counters began anew: what was measured before stays until there are two reports.
-                rates[slot.slot, default: Rate()].storedBytes = Double(slot.load.storedBytes)
-                rates[slot.slot, default: Rate()].subscriptions = Double(slot.load.subscriptions)
+                rates[slot.slot, default: Rate()].take(slot.load)
+                if longRates[slot.slot] != nil { longRates[slot.slot]?.take(slot.load) }
                 continue
             }
             take(slot, since: last)
@@ -58,18 +66,9 @@ public struct LoadBook: Sendable {
 
     private mutating func take(_ slot: SlotStatus, since last: Sample) {
         guard let seconds = samples[slot.slot].map({ ($0.time - last.time) / .seconds(1) }) else { return }
-        func rate(_ count: (SlotLoad) -> UInt64, _ old: Double) -> Double {
-            let measured = Double(count(slot.load) - count(last.load)) / seconds
-            return old + (measured - old) * LoadBook.smoothing
-        }
-        var new = rates[slot.slot] ?? Rate()
-        new.requests = rate(\.requests, new.requests)
-        new.cpu = rate(\.cpuNanoseconds, new.cpu * 1e9) / 1e9
-        new.writtenBytes = rate(\.writtenBytes, new.writtenBytes)
-        new.events = rate(\.events, new.events)
-        new.storedBytes = Double(slot.load.storedBytes)
-        new.subscriptions = Double(slot.load.subscriptions)
-        rates[slot.slot] = new
+        rates[slot.slot, default: Rate()].follow(slot.load, since: last.load, seconds, LoadBook.smoothing)
+        let part = longRates[slot.slot] == nil ? 1 : min(1, seconds / LoadBook.planning)
+        longRates[slot.slot, default: Rate()].follow(slot.load, since: last.load, seconds, part)
     }
 
     public func rate(_ slot: Slot) -> Rate { rates[slot] ?? Rate() }
@@ -79,16 +78,34 @@ public struct LoadBook: Sendable {
 
     public var storedBytes: [Int] { Slot.all.map { Int(rate($0).storedBytes) } }
 
-    /// A weight for each slot in slot order: 1, and its part of each thing that is measured, so that what nobody uses
-    /// does not count.
+    /// A weight for each slot in slot order: 1, and its part of each thing that is measured.
     public func weights() -> [Double] {
         var weights = [Double](repeating: 1, count: Int(Slot.count))
-        for (share, value) in LoadBook.shares {
-            let values = Slot.all.map { value(rate($0)) }
-            let mean = values.reduce(0, +) / Double(values.count)
-            guard mean > 0 else { continue }
+        for (share, full, value) in LoadBook.shares {
+            let values = Slot.all.map { value(longRates[$0] ?? rate($0)) }
+            let mean = max(full, values.reduce(0, +)) / Double(values.count)
             for slot in weights.indices { weights[slot] += share * values[slot] / mean }
         }
-        return weights
+        return weights.map { min($0, LoadBook.heaviest) }
+    }
+}
+
+extension LoadBook.Rate {
+    /// What does not count up.
+    fileprivate mutating func take(_ load: SlotLoad) {
+        storedBytes = Double(load.storedBytes)
+        subscriptions = Double(load.subscriptions)
+    }
+
+    /// Goes a part of the way to what was measured over some seconds.
+    fileprivate mutating func follow(_ load: SlotLoad, since last: SlotLoad, _ seconds: Double, _ part: Double) {
+        func toward(_ count: (SlotLoad) -> UInt64, _ old: Double, per unit: Double = 1) -> Double {
+            old + (Double(count(load) - count(last)) / seconds / unit - old) * part
+        }
+        requests = toward(\.requests, requests)
+        cpu = toward(\.cpuNanoseconds, cpu, per: 1_000_000_000)
+        writtenBytes = toward(\.writtenBytes, writtenBytes)
+        events = toward(\.events, events)
+        take(load)
     }
 }

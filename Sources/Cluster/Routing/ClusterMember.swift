@@ -140,6 +140,7 @@ public final class ClusterMember: ClusterView {
     // MARK: ClusterView
 
     public func row(_ slot: Slot) -> ShardMapRow? { view.row(slot) }
+    public var clusterSettings: ClusterSettings { view.clusterSettings }
     public func held(_ slot: Slot) -> ShardMapRows.Held? { view.held(slot) }
     public func node(_ id: NodeID) -> NodeRecord? { view.node(id) }
     public var nodes: [NodeRecord] { view.nodes }

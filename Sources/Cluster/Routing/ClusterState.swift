@@ -14,6 +14,7 @@ struct ClusterState: Sendable {
     private var revisions: [UInt64]
     private(set) var nodes: [NodeID: NodeRecord] = [:]
     private(set) var clockOffset: Duration = .zero
+    private(set) var settings = ClusterSettings()
 
     init() {
         rows = Array(repeating: nil, count: Int(Slot.count))
@@ -45,6 +46,7 @@ struct ClusterState: Sendable {
             nodes[id] = nil
             steps.append(.changed(.nodeGone(id)))
         }
+        if !listed.contains(CoordinatorKey.settings) { settings = ClusterSettings() }
         if !listed.contains(CoordinatorKey.clockOffset), let step = moveClock(to: .zero) { steps.append(step) }
         for entry in listing.entries {
             if let step = take(entry.key, entry.value, entry.revision) { steps.append(step) }
@@ -74,6 +76,12 @@ struct ClusterState: Sendable {
             }
             if key.hasPrefix(CoordinatorKey.nodes) {
                 return try takeNode(String(key.dropFirst(CoordinatorKey.nodes.count)), value)
+            }
+            if key == CoordinatorKey.settings {
+                settings =
+                    try value.map { (value) throws(FieldError) in try ClusterSettings(decoding: value) }
+                    ?? ClusterSettings()
+                return nil
             }
         } catch {
             return .refused(key: key, reason: "\(error)")

@@ -32,6 +32,7 @@ final class ClusterViewStore: ClusterView {
     private let contents = Mutex(Contents())
 
     func row(_ slot: Slot) -> ShardMapRow? { contents.withLock { $0.state.row(slot) } }
+    var clusterSettings: ClusterSettings { contents.withLock { $0.state.settings } }
     func held(_ slot: Slot) -> ShardMapRows.Held? { contents.withLock { $0.state.held(slot) } }
     func node(_ id: NodeID) -> NodeRecord? { contents.withLock { $0.state.nodes[id] } }
     var nodes: [NodeRecord] { contents.withLock { Array($0.state.nodes.values) }.sorted { $0.id < $1.id } }

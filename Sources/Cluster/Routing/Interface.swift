@@ -34,6 +34,8 @@ public protocol ClusterView: Sendable {
     func node(_ id: NodeID) -> NodeRecord?
     var nodes: [NodeRecord] { get }
     var rows: [ShardMapRow] { get }
+    /// What operators ask of the whole cluster.
+    var clusterSettings: ClusterSettings { get }
     /// Waits until the row of `slot` has at least `epoch`, or the deadline passes.
     func waitForRow(_ slot: Slot, atLeast epoch: Epoch, deadline: NIODeadline) async
     /// Rows and nodes as they change, from now on. Bounded: a slow consumer gets the newest state of each.
@@ -42,6 +44,7 @@ public protocol ClusterView: Sendable {
 
 extension ClusterView {
     public func held(_ slot: Slot) -> ShardMapRows.Held? { nil }
+    public var clusterSettings: ClusterSettings { ClusterSettings() }
 }
 
 public enum ClusterChange: Hashable, Sendable {

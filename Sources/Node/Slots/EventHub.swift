@@ -53,6 +53,11 @@ final class EventHub {
         }
     }
 
+    /// How many subscriptions there are to roots of each slot.
+    func subscriptions() -> [Slot: Int] {
+        interests.reduce(into: [:]) { $0[$1.key.slot, default: 0] += $1.value.count }
+    }
+
     /// Sends an event to every gateway that is interested. `number` is absent for ephemeral events.
     func emit(_ kept: EventRing.Kept, root: RootEntity, isDurable: Bool) {
         guard let interested = interests[root] else { return }

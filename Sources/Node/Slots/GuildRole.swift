@@ -13,6 +13,12 @@ import User
 
 /// The guild role of a node: serves the slots whose rows name this node as primary, for as long as they do.
 public final class GuildRole: NodeRole {
+    /// How long the hand-over of slots may take at the end, how long it may make no progress (no router may run that
+    /// controls the cluster), and what is left for the rest.
+    private static let handingOver = TimeAmount.seconds(8)
+    private static let handOverPatience = TimeAmount.seconds(3)
+    private static let closing = TimeAmount.seconds(3)
+
     private struct State {
         var node: SlotNode?
         var services: NodeServices?
@@ -151,6 +157,7 @@ public final class GuildRole: NodeRole {
     }
 
     public func drain(until deadline: NIODeadline) async {
+        await handOver(until: min(deadline - GuildRole.closing, .now() + GuildRole.handingOver))
         let (node, tasks) = box.state.withLock { state in
             state.isStopping = true
             return (state.node, [state.following, state.watching])
@@ -160,6 +167,32 @@ public final class GuildRole: NodeRole {
         await backups.stop()
         await node?.drain(until: deadline)
         box.state.withLock { $0.node = nil }
+    }
+
+    /// Waits until other nodes lead what this one led. The node's record says that it drains: the controller gives each
+    /// of its slots the target to be led by another member, and the slot's core hands it over.
+    private func handOver(until deadline: NIODeadline) async {
+        guard let services = box.state.withLock({ $0.services }) else { return }
+        let (view, own) = (services.view, services.node)
+        func led() -> Int {
+            let able = Set(view.nodes.filter { $0.roles.contains(.guild) && !$0.isDraining && $0.id != own }.map(\.id))
+            return view.rows.count { $0.primary == own && $0.inSync.contains(where: able.contains) }
+        }
+        let before = view.rows.filter { $0.primary == own }.map(\.slot)
+        let begun = led()
+        var (left, progressed) = (begun, NIODeadline.now())
+        while left > 0, NIODeadline.now() < deadline, NIODeadline.now() - progressed < GuildRole.handOverPatience {
+            do { try await Task.sleep(for: .milliseconds(20)) } catch { break }
+            let now = led()
+            if now < left { progressed = .now() }
+            left = now
+        }
+        if begun > 0 {
+            // Others that end too take nothing any more.
+            let kept = before.count { view.row($0)?.primary == own }
+            services.logger.notice(
+                "slots handed over", metadata: ["handed": "\(before.count - kept)", "kept": "\(kept)"])
+        }
     }
 
     // MARK: Following the shard map

@@ -6,6 +6,8 @@ extension SlotExecutor {
     /// Forgets old events and reports sizes.
     func tidy(now: Timestamp) -> ExecutorReport {
         var report = ExecutorReport()
+        let subscriptions = hub.subscriptions()
+        let wantedMinimum = wantedMinimum()
         for replica in replicas.values {
             let core = replica.core
             replica.ring.expire(now: now, age: core.isPrimary ? nil : environment.limits.backupRingAge)
@@ -16,15 +18,24 @@ extension SlotExecutor {
             if isServing { report.serving += 1 }
             report.applied[replica.slot] = core.appliedIndex
             report.trimLimits[replica.slot] = core.trimLimit
-            report.slots.append(
-                SlotStatus(
-                    slot: replica.slot, epoch: core.isPrimary ? core.primaryEpoch : core.epoch, isServing: isServing,
-                    lastIndex: core.log.last.index, appliedIndex: core.appliedIndex,
-                    pendingCommands: replica.runtime?.pendingCount ?? 0, role: core.role.status,
-                    commitIndex: core.commitIndex, inSync: core.row?.inSync.map(\.rawValue) ?? [],
-                    lags: core.lags.map { SlotStatus.Lag(node: $0.node.rawValue, entries: $0.entries) }))
+            replica.core.wantedMinimum = wantedMinimum
+            var status = SlotStatus(
+                slot: replica.slot, epoch: core.isPrimary ? core.primaryEpoch : core.epoch, isServing: isServing,
+                lastIndex: core.log.last.index, appliedIndex: core.appliedIndex,
+                pendingCommands: replica.runtime?.pendingCount ?? 0, role: core.role.status,
+                commitIndex: core.commitIndex, inSync: core.row?.inSync.map(\.rawValue) ?? [],
+                lags: core.lags.map { SlotStatus.Lag(node: $0.node.rawValue, entries: $0.entries) })
+            status.load = replica.load
+            status.load.subscriptions = UInt64(subscriptions[replica.slot, default: 0])
+            report.slots.append(status)
         }
         return report
+    }
+
+    /// An operator's word counts for more than the usual.
+    private func wantedMinimum() -> Int {
+        let asked = view.clusterSettings.minimum
+        return asked > 0 ? asked : environment.limits.wantedMinimum
     }
 
     func trimmed(_ indexes: [Slot: LogIndex]) {

@@ -134,6 +134,9 @@ final class SlotExecutor {
             return refuse("too many commands wait in the slot", complete)
         }
         guard !environment.writer.isFull else { return refuse("the log's disk does not keep up", complete) }
+        let began = NIODeadline.now()
+        defer { replica.load.spent(since: began) }
+        replica.load.requests &+= 1
         switch call.kind {
         case .rest: runtime.rest(call.body, requestID: call.requestID, deadline: deadline, complete: complete)
         case .outbox: runtime.receive(call.body, complete: complete)
@@ -222,6 +225,8 @@ final class SlotExecutor {
         for replica in replicas {
             replica.isToApply = false
             guard self.replicas[replica.slot] === replica else { continue }
+            let began = NIODeadline.now()
+            defer { replica.load.spent(since: began) }
             do throws(StorageFailure) {
                 if let what = try replica.addCommitted(to: batch) { applying.append((replica, what)) }
             } catch {
@@ -234,8 +239,10 @@ final class SlotExecutor {
         do throws(StorageFailure) { try environment.store.state.write(batch) } catch { environment.fail(error) }
         let now = BootTime.now()
         for (replica, what) in applying {
+            let began = NIODeadline.now()
             replica.finishApplying(what, now: now)
             carryOut(replica, now: now)
+            replica.load.spent(since: began)
             fulfilHolds(of: replica)
         }
     }

@@ -65,6 +65,9 @@ public final class SlotNode: Sendable {
     private let group: MultiThreadedEventLoopGroup?
     /// For recovery, trimming and flushing, which block.
     private let maintenance: NIOThreadPool
+    /// Between two measurements of the slots' sizes.
+    private static let measurePause = TimeAmount.seconds(20)
+    private let measured = Mutex((due: NIODeadline.uptimeNanoseconds(0), sizes: [Slot: Int]()))
     private let keeper = Mutex<Task<Void, Never>?>(nil)
     /// Which slots serve, and who waits for some to.
     private let serving: ServingSlots
@@ -266,7 +269,27 @@ public final class SlotNode: Sendable {
         var status = NodeStatus(slots: [], logQueueBytes: environment.writer.queuedBytes)
         for host in hosts { status.slots += await host.tidy(now: environment.clock.now()).slots }
         status.slots.sort { $0.slot < $1.slot }
+        let sizes = await storedSizes(status.slots.map(\.slot))
+        for index in status.slots.indices {
+            status.slots[index].load.storedBytes = UInt64(max(0, sizes[status.slots[index].slot, default: 0]))
+        }
         return status
+    }
+
+    /// About how many bytes the slots' states take; measured anew only from time to time.
+    private func storedSizes(_ slots: [Slot]) async -> [Slot: Int] {
+        let now = NIODeadline.now()
+        let (known, isDue) = measured.withLock { measured in
+            let isDue = now >= measured.due
+            // Before the measuring, so that one call at a time does it.
+            if isDue { measured.due = now + SlotNode.measurePause }
+            return (measured.sizes, isDue)
+        }
+        guard isDue else { return known }
+        let sizes = try? await maintenance.runIfActive { [store = environment.store] in try store.state.sizes(slots) }
+        guard let sizes else { return known }
+        measured.withLock { $0.sizes = sizes }
+        return sizes
     }
 
     // MARK: Housekeeping

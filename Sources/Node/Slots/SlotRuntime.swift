@@ -164,6 +164,7 @@ final class SlotRuntime {
         overlay.add(entry.operations, at: entry.index)
         overlay.add(metaOperations, at: entry.index)
         let encoded = entry.encoded()
+        replica.load.writtenBytes &+= UInt64(encoded.readableBytes)
         replica.hold(
             LogPosition(epoch: entry.epoch, index: entry.index), encoded,
             PreparedEntry(entry: entry, metaOperations: metaOperations, events: events, work: work))

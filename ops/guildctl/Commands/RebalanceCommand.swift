@@ -138,7 +138,8 @@ struct RebalanceCommand: AsyncParsableCommand {
             "rebalance \(job.id): \(job.state)",
             "moves     \(job.moves), \(job.settled) settled, \(job.left) left, \(job.dropped) dropped, "
                 + "\(job.reset) turned back",
-            "bytes     \(Quantity.bytes(Double(job.settledBytes))) of \(Quantity.bytes(Double(job.bytes)))",
+            "bytes     \(Quantity.bytes(Double(job.settledBytes))) in settled moves, "
+                + "\(Quantity.bytes(Double(job.bytes))) planned",
             "begun     \(job.created)",
         ]
         if let finished = job.finished { lines.append("ended     \(finished)") }

@@ -51,6 +51,8 @@ final class SlotReplica {
     /// Those who wait for the rows at an index.
     private var awaitedRows: [AwaitedRows] = []
     private var lastAwaited: UInt64 = 0
+    /// What the slot has cost here.
+    var load = SlotLoad()
     /// The executor knows that followers may be owed something.
     var isDirty = false
     var isToApply = false
@@ -191,6 +193,7 @@ final class SlotReplica {
                 ring.append(kept, root: event.root, time: item.entry.time, floor: emitting[event.root] ?? .zero)
                 emitting[event.root] = kept.number
                 // Committed events are true whoever is primary by now; their numbers say what has been seen.
+                load.events &+= 1
                 if runtime != nil { executor.hub.emit(kept, root: event.root, isDurable: true) }
             }
             runtime?.applied(item)
