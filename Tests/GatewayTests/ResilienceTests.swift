@@ -151,6 +151,45 @@ import Wire
         await gateways[2].stop()
     }
 
+    private func leave(_ gateway: TestGateway) async {
+        await gateway.role.drain(until: .now() + .seconds(100))
+        await gateway.stop()
+    }
+
+    /// How a client comes back to a gateway that others took for lost while it was only cut off.
+    enum Return: CaseIterable { case resumed, handedOver, drained }
+
+    @Test(arguments: Return.allCases)
+    func aGatewayThatWasCutOffDoesNotGoOnWithASessionThatWasRebuiltElsewhere(_ way: Return) async throws {
+        var gateways = try await start("gateway-1", "gateway-2", "gateway-3")
+        let listener = try await Listener(gateways[0])
+        try await gateways[0].journaled(1)
+        write(1...5)
+        try await listener.read(5)
+        membership.cut(gateways[0].record.id)
+        try await listener.client.cut()
+        try await listener.resume(at: gateways[1])
+        write(6...10)
+        try await listener.read(5)
+        // Back again, with the session as it was, and with the events since under numbers of its own.
+        membership.serve(gateways[0].role, at: gateways[0].record.id)
+        write(11...12)
+        switch way {
+        case .resumed: break
+        case .handedOver: await leave(gateways.remove(at: 1))
+        case .drained: await leave(gateways.removeFirst())
+        }
+        try await listener.client.cut()
+        for number in stride(from: 13, through: 19, by: 3) {
+            try await listener.resume(at: gateways[number % 2 == 0 ? gateways.count - 1 : 0])
+            write(number...number + 2)
+            try await listener.read(number == 13 ? 5 : 3)
+            try await listener.client.cut()
+        }
+        expectAll(listener, through: 21)
+        for gateway in gateways { await gateway.stop() }
+    }
+
     @Test func whatTheJournalDoesNotReachIsInvalid() async throws {
         let gateways = try await start("gateway-1", "gateway-2")
         let listener = try await Listener(gateways[0])

@@ -6,7 +6,7 @@ struct SessionDirectory {
     enum Place: Hashable {
         case loop(Int)
         case moved(NodeID)
-        /// On its way to a peer.
+        /// On its way to a peer or a loop.
         case leaving
     }
 
@@ -23,6 +23,9 @@ struct SessionDirectory {
     mutating func leaving(_ id: SessionID, from loop: Int) {
         if places[id] == .loop(loop) { places[id] = .leaving }
     }
+
+    /// A copy of it is held here while others are asked for a better one.
+    mutating func sought(_ id: SessionID) { places[id] = .leaving }
 
     /// Nobody knows where it is.
     mutating func lost(_ id: SessionID) { if places[id] == .leaving { places[id] = nil } }

@@ -17,7 +17,8 @@ actor SessionExchange {
     static let pullDeadline = TimeAmount.seconds(3)
     /// A RESUME whose session's gateway may be lost, or not, asks again after so long, and gives up in the end.
     static let searchInterval = Duration.milliseconds(250)
-    static let searchTime = TimeAmount.seconds(10)
+    /// Longer than a lost gateway is listed: till then its silence may hide a session.
+    static let searchTime = TimeAmount.seconds(15)
     static let pushDeadline = TimeAmount.seconds(3)
     /// How many peers are tried for one session that is handed over.
     static let maximumPeers = 3
@@ -78,7 +79,9 @@ actor SessionExchange {
     private func drainInputs() {
         for input in inputs.takeAll() {
             switch input {
-            case .began(let id, let loop): directory.began(id, on: loop)
+            case .began(let id, let loop):
+                directory.began(id, on: loop)
+                settle(id)
             case .ended(let id, let loop): directory.ended(id, on: loop)
             case .leaving(let id, let loop): directory.leaving(id, from: loop)
             }
@@ -97,21 +100,31 @@ actor SessionExchange {
         Task {
             let request = PullSessionRequest(id: id, token: token, taker: self.node, sequence: sequence)
             let record = await self.search(request)
-            await self.answer(.resumed(connection: connection, record), loop: loop)
+            await self.answer(.resumed(connection: connection, record), of: id, loop: loop)
         }
     }
 
-    private func answer(_ message: LoopMessage, loop: Int) { loops[loop].post(message) }
+    private func answer(_ message: LoopMessage, of id: SessionID, loop: Int) {
+        loops[loop].post(message)
+        guard case .resumed(_, nil) = message else { return }
+        // Whoever waited for the doubtful copy waits for nothing.
+        directory.lost(id)
+        settle(id)
+    }
 
     private func search(_ request: PullSessionRequest) async -> SessionRecord? {
         let end = NIODeadline.now() + SessionExchange.searchTime
+        var round = SearchRound(node: node)
         while true {
-            var round = SearchRound(node: node)
             if let record = await pull(request, &round) { return record }
+            // Whoever asks for it meanwhile waits.
+            if round.doubtful != nil { directory.sought(request.id) }
             if let record = await recover(request, &round) { return record }
             // The gateway may be lost, and its buddy or the coordinator not have heard of it.
-            guard round.isUncertain, NIODeadline.now() < end else { return nil }
+            guard round.isUncertain else { return round.settled }
+            guard NIODeadline.now() < end else { return nil }
             try? await Task.sleep(for: SessionExchange.searchInterval)
+            round.again(at: node)
         }
     }
 
@@ -121,17 +134,46 @@ actor SessionExchange {
         /// Journals that can rebuild the session.
         var offers: [(node: NodeID, generation: Int)] = []
         /// A journal has the session and believes its gateway alive.
-        var isUncertain = false
+        var isGuarded = false
+        /// A gateway did not answer.
+        var isSilent = false
+        /// The best of the copies that may have been rebuilt elsewhere; what was found in earlier rounds stays.
+        private(set) var doubtful: SessionRecord?
 
         init(node: NodeID) { asked = [node] }
+
+        mutating func again(at node: NodeID) {
+            asked = [node]
+            offers = []
+            isGuarded = false
+            isSilent = false
+        }
+
+        /// Whether there may be a better copy than what was found.
+        var isUncertain: Bool { isGuarded || (isSilent && doubtful != nil) }
+
+        /// - Returns: the session, if no other copy can be the right one.
+        mutating func accept(_ record: SessionRecord) -> SessionRecord? {
+            if !record.isDoubtful, record.generation >= doubtful?.generation ?? 0 { return record }
+            if record.generation >= doubtful?.generation ?? 0 { doubtful = record }
+            return nil
+        }
+
+        /// The doubtful copy, now that nobody has a better one; it goes before any that comes to light later.
+        var settled: SessionRecord? {
+            guard var record = doubtful else { return nil }
+            record.isDoubtful = false
+            record.generation += 1
+            return record
+        }
     }
 
     /// Takes the session from where it lives.
     private func pull(_ request: PullSessionRequest, _ round: inout SearchRound) async -> SessionRecord? {
         var next: NodeID?
-        switch await settledPlace(of: request.id) {
+        switch round.doubtful == nil ? await settledPlace(of: request.id) : nil {
         case .loop(let owner)?:
-            if let record = await export(request, from: owner) { return record }
+            if let record = await export(request, from: owner), let right = round.accept(record) { return right }
         case .moved(let taker)?: next = taker
         case .leaving?, nil: next = request.id.origin
         }
@@ -140,13 +182,13 @@ actor SessionExchange {
             hops += 1
             next = nil
             switch await ask(target, request, &round) {
-            case .session(let record)?: return record
+            case .session(let record)?: if let right = round.accept(record) { return right }
             // It has come here in the meantime.
             case .moved(node)?:
-                if case .loop(let owner)? = await settledPlace(of: request.id),
-                    let record = await export(request, from: owner)
+                if round.doubtful == nil, case .loop(let owner)? = await settledPlace(of: request.id),
+                    let record = await export(request, from: owner), let right = round.accept(record)
                 {
-                    return record
+                    return right
                 }
             case .moved(let taker)?: next = taker
             case .unknown?, .journaled?, .guarded?, nil: break
@@ -155,7 +197,9 @@ actor SessionExchange {
         // Where the session began nobody knows of it any more: it was handed over, or is lost.
         let others = GatewayOrder.successors(of: request.id, among: view.nodes)
         for other in others.prefix(SessionExchange.maximumAsked) where round.asked.insert(other.id).inserted {
-            if case .session(let record)? = await ask(other.id, request, &round) { return record }
+            if case .session(let record)? = await ask(other.id, request, &round), let right = round.accept(record) {
+                return right
+            }
         }
         return nil
     }
@@ -171,7 +215,8 @@ actor SessionExchange {
         let reply = answer.flatMap { try? PullSessionReply(decoding: $0) }
         switch reply {
         case .journaled(let generation)?: round.offers.append((target, generation))
-        case .guarded?: round.isUncertain = true
+        case .guarded?: round.isGuarded = true
+        case nil: round.isSilent = true
         default: break
         }
         return reply
@@ -181,11 +226,16 @@ actor SessionExchange {
     private func recover(_ request: PullSessionRequest, _ round: inout SearchRound) async -> SessionRecord? {
         switch await keeper.find(request) {
         case .journaled(let generation): round.offers.append((node, generation))
-        case .guarded: round.isUncertain = true
+        case .guarded: round.isGuarded = true
         default: break
         }
         // While one gateway may still have the session, nobody else gets it.
         guard !round.isUncertain, let best = round.offers.max(by: { $0.generation < $1.generation }) else { return nil }
+        if let doubtful = round.doubtful {
+            guard best.generation > doubtful.generation else { return nil }
+            // Should that one not be had, the doubtful one is not right for it.
+            round.isGuarded = true
+        }
         var request = request
         request.kind = .journaled
         let reply = best.node == node ? await keeper.find(request) : await ask(best.node, request, &round)
@@ -246,8 +296,10 @@ actor SessionExchange {
     }
 
     private func place(_ record: SessionRecord) async -> Bool {
-        let loop = nextLoop % loops.count
+        var loop = nextLoop % loops.count
         nextLoop += 1
+        // Beside an older copy of it, which gives way there.
+        if case .loop(let present)? = place(of: record.id) { loop = present }
         let isTaken = await withCheckedContinuation { continuation in
             loops[loop].post(.take(record, reply: { continuation.resume(returning: $0) }))
         }

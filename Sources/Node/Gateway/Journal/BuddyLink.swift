@@ -66,11 +66,10 @@ actor BuddyLink {
     private func look(now: NIODeadline) async {
         guard !isStopped, !isOpening else { return }
         if let buddy {
-            guard let record = view.node(buddy.node), !record.isDraining else {
-                leave()
-                return await look(now: now)
-            }
-            return
+            guard let record = view.node(buddy.node) else { return lost(buddy.stream, "it is gone") }
+            guard record.isDraining else { return }
+            leave()
+            return await look(now: now)
         }
         guard now >= retryAt, let next = choose(now: now) else { return }
         isOpening = true
@@ -103,7 +102,7 @@ actor BuddyLink {
         failures[buddy.node] = .now()
         self.buddy = nil
         stream.close(reason)
-        for loop in loops { loop.post(.journal(nil)) }
+        for loop in loops { loop.post(.journalLost) }
         Task { await self.look(now: .now()) }
     }
 }

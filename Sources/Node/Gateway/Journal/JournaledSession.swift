@@ -131,6 +131,7 @@ struct JournaledSession {
         record.floor = sequence
         record.settled = sequence
         record.generation += 1
+        record.isDoubtful = false
         record.roots = roots.map { entity, root in
             var after = root.after
             if let known = after {

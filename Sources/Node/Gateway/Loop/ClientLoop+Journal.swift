@@ -12,6 +12,11 @@ extension ClientLoop {
         releaseAll()
     }
 
+    /// The buddy may have taken this gateway for lost and given its sessions to others.
+    func doubtSessions() {
+        for session in host.sessions.values { session.isDoubtful = true }
+    }
+
     /// The buddy has a tick: what waited for it goes out.
     func journaled(_ tick: UInt64) {
         guard journal.answered(tick) else { return }
@@ -41,6 +46,7 @@ extension ClientLoop {
 
     private func loseJournal(_ reason: String) {
         guard let stream = journalStream else { return }
+        doubtSessions()
         journal(on: nil)
         context.journalLost(stream, reason)
     }

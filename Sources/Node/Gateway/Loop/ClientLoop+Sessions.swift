@@ -71,7 +71,7 @@ extension ClientLoop {
     func resume(_ resume: Resume, on connection: ClientConnection) {
         guard let token = token(resume.token) else { return connection.close(.authenticationFailed) }
         guard let id = SessionID(resume.sessionID) else { return connection.invalidated() }
-        if let session = host.sessions[id] {
+        if let session = host.sessions[id], !session.isDoubtful {
             guard holds(session, token) else { return connection.invalidated() }
             continueSession(session, resume, on: connection)
         } else {
@@ -127,10 +127,14 @@ extension ClientLoop {
         continueSession(session, resume, on: connection)
     }
 
+    /// - Returns: the session that lives here then: one that is here already, if that is the right one of the two.
     @discardableResult
     func take(_ record: SessionRecord) -> Session {
+        if let present = host.sessions[record.id] {
+            if present.supersedes(record) { return present }
+            host.end(present)
+        }
         let session = record.makeSession(now: now)
-        if let older = host.sessions[session.id] { host.end(older) }
         context.sessionBegan(session.id, number)
         host.take(session)
         return session

@@ -12,6 +12,9 @@ import Wire
 /// is, under whose lock it is used.
 final class ClientLoop: LoopPost, @unchecked Sendable {
     static let sweepMilliseconds: UInt64 = 1000
+    /// A loop that ran no more often than this stood still, and its gateway may have counted as lost; less than the
+    /// silence after which a stream between nodes ends.
+    static let standstill = TimeAmount.seconds(3)
     static let journalMilliseconds: UInt64 = 25
     static let readBytes = 64 * 1024
 
@@ -114,8 +117,11 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
     // MARK: On the loop's thread
 
     func setNow() {
+        let before = now
         now = NIODeadline.uptimeNanoseconds(uv_hrtime())
         host.now = now
+        // Before anything is read: a client may have been elsewhere in the meantime.
+        if now - before >= ClientLoop.standstill { doubtSessions() }
     }
 
     private func drainQueue() {
@@ -138,6 +144,9 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
             reply(true)
         case .admit(let isAdmitting): self.isAdmitting = isAdmitting
         case .journal(let stream): journal(on: stream)
+        case .journalLost:
+            doubtSessions()
+            journal(on: nil)
         case .journaled(let tick): journaled(tick)
         case .stopAccepting:
             isAdmitting = false
@@ -159,8 +168,8 @@ final class ClientLoop: LoopPost, @unchecked Sendable {
         case .handOver(_, let reply): reply([])
         case .take(_, let reply): reply(false)
         case .count(let reply): reply(LoopCount())
-        case .host, .authenticated, .resumed, .dispatches, .admit, .journal, .journaled, .stopAccepting, .drain,
-            .stop:
+        case .host, .authenticated, .resumed, .dispatches, .admit, .journal, .journalLost, .journaled,
+            .stopAccepting, .drain, .stop:
             break
         }
     }

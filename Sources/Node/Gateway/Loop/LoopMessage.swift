@@ -36,6 +36,8 @@ enum LoopMessage: Sendable {
     case admit(Bool)
     /// A buddy for the loop's journal, or none.
     case journal((any TransportStream)?)
+    /// The buddy was lost, or has lost this gateway: it may have given sessions to others.
+    case journalLost
     /// The buddy has the loop's journal up to this tick.
     case journaled(tick: UInt64)
     /// Dispatches of a type, for one session: the answer to op 8.

@@ -81,6 +81,9 @@ final class Session {
     var settledSequence: Int
     /// How often the session was rebuilt after a crash: the highest is the one that counts.
     var generation = 0
+    /// The gateway was cut off or stood still with it: others may have taken it for lost and rebuilt it, so that they are
+    /// asked before its client goes on with it.
+    var isDoubtful = false
     /// READY has been sent.
     var isReady = false
     /// Let go of by ``detach(now:)``, which a connection calls when it closes; not weak, which each delivery would pay for.
@@ -134,6 +137,12 @@ final class Session {
     func detach(now: NIODeadline) {
         sink = nil
         detachedAt = now
+    }
+
+    /// Whether another copy of the session, rebuilt while this one was cut off or the one that was, is to give way.
+    func supersedes(_ record: SessionRecord) -> Bool {
+        if generation != record.generation { return generation > record.generation }
+        return record.isDoubtful && !isDoubtful
     }
 
     /// Whether the client may still come back.

@@ -47,6 +47,8 @@ struct SessionRecord: Sendable, FieldCodable {
     /// Before this sequence number, what the session followed and saw is not known.
     var settled: Int
     var generation: Int
+    /// Where it comes from, it may have been rebuilt elsewhere in the meantime (``Session/isDoubtful``).
+    var isDoubtful = false
 
     func encode(into writer: inout FieldWriter) {
         writer.write(1, SessionRecord.version)
@@ -85,6 +87,7 @@ struct SessionRecord: Sendable, FieldCodable {
         }
         writer.write(14, settled)
         if generation > 0 { writer.write(15, generation) }
+        if isDoubtful { writer.write(16, true) }
     }
 
     init(from reader: FieldReader) throws(FieldError) {
@@ -113,6 +116,7 @@ struct SessionRecord: Sendable, FieldCodable {
             case 13: roots.append(try SessionRecord.root(field.message()))
             case 14: settled = try field.int()
             case 15: generation = try field.int()
+            case 16: isDoubtful = try field.bool()
             default: break
             }
         }
@@ -185,6 +189,7 @@ extension SessionRecord {
         }
         settled = session.settledSequence
         generation = session.generation
+        isDoubtful = session.isDoubtful
         roots =
             [SessionRecord.root(.user(session.userID), session.userProgress, position)]
             + session.guilds.map { guild, progress in
@@ -226,6 +231,7 @@ extension SessionRecord {
         }
         session.settledSequence = settled
         session.generation = generation
+        session.isDoubtful = isDoubtful
         session.isReady = sequence > 0
         session.detachedAt = now
         return session
