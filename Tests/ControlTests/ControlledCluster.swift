@@ -48,7 +48,7 @@ struct ControlledCluster {
             row.epoch = row.epoch.next
             row.inSync.removeAll { $0 == id }
             guard let heir = row.inSync.first else { continue }
-            if row.primary == id { row.primary = heir }
+            if row.primary == id { (row.primary, row.home) = (heir, row.home ?? id) }
             row.learners.append(id)
             situation.rows[index] = row
         }

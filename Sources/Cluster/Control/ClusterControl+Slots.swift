@@ -20,6 +20,7 @@ extension ClusterControl {
             }
             nodes.insert(node, at: 0)
             row.target = row.hasReached(nodes) ? [] : nodes
+            row.home = nil
         }
         await audit("shard move \(slot) to \(node)")
         return row
@@ -80,6 +81,7 @@ extension ClusterControl {
             row.learners = []
             row.minimum = 1
             row.target = []
+            row.home = nil
         }
     }
 

@@ -17,6 +17,10 @@ public struct Controller: Sendable {
         /// Rows whose copies are made anew at once, beside the rebalance: when replication rises, a node is drained, or
         /// a lost one is replaced.
         public var repairs = 32
+        /// Slots that go back at once to the nodes that led them before these failed or were stopped.
+        public var returns = 16
+        /// How long such a node must have answered before.
+        public var returnDelay: Duration = .seconds(10)
 
         public init() {}
     }
@@ -49,6 +53,8 @@ public struct Controller: Sendable {
     public let limits: Limits
     /// Since when, in the controller's time, nodes that hold slots are not registered.
     private(set) var absentSince: [NodeID: Duration] = [:]
+    /// Since when, in the controller's time, nodes that may take slots have answered.
+    private(set) var takingSince: [NodeID: Duration] = [:]
     /// When the bandwidth allows the next new copy.
     private var nextCopy: Duration = .zero
     /// Why a slot cannot be brought where it is wanted; for operators.
@@ -67,6 +73,7 @@ public struct Controller: Sendable {
             actions += advance(job, situation, field, now: now, time: time, touched: &touched)
         }
         actions += tend(situation, field, touched: &touched)
+        actions += returnPrimacies(situation, field, now: now, touched: &touched)
         actions += lowerMinimums(situation, field, touched: touched)
         return actions
     }
@@ -95,6 +102,9 @@ public struct Controller: Sendable {
         .sorted { $0.id < $1.id }
         field.replication = situation.settings.replication(
             guildNodes: guilds.count { $0.canReplicate && !situation.departures.contains($0.id) })
+        let taking = Set(field.takers.map(\.id)).intersection(situation.responsive)
+        takingSince = takingSince.filter { taking.contains($0.key) }
+        for node in taking where takingSince[node] == nil { takingSince[node] = now }
         let holders = situation.rows.reduce(into: Set<NodeID>()) { $0.formUnion($1.holders) }
         for node in holders where !field.registered.contains(node) && absentSince[node] == nil {
             absentSince[node] = now
@@ -147,7 +157,9 @@ public struct Controller: Sendable {
                 takesBandwidth(job, move, situation, now: now)
             else { continue }
             underWay += 1
-            actions.append(.change(expected: row, new: row.with(target: move.to)))
+            var new = row.with(target: move.to)
+            new.home = nil
+            actions.append(.change(expected: row, new: new))
         }
         if next.moves.isEmpty {
             next.state = job.state == .aborting ? .aborted : .done
@@ -197,7 +209,30 @@ public struct Controller: Sendable {
             }
             touched.insert(row.slot)
             choice.take(target, instead: row)
-            actions.append(.change(expected: row, new: row.with(target: target)))
+            var new = row.with(target: target)
+            let home = row.home ?? row.primary
+            // Back at its home a row forgets it, so that the next failure finds the next one.
+            if target[0] != row.primary { new.home = field.leaving.contains(home) || target[0] == home ? nil : home }
+            actions.append(.change(expected: row, new: new))
+        }
+        return actions
+    }
+
+    /// Gives slots back to the nodes that led them by plan, some at a time: without it, a cluster whose nodes were
+    /// restarted one after the other would end with the last one leading nothing.
+    private func returnPrimacies(
+        _ situation: Situation, _ field: Field, now: Duration, touched: inout Set<Slot>
+    ) -> [Action] {
+        var underWay = situation.rows.count { $0.home != nil && !$0.target.isEmpty && $0.target.first == $0.home }
+        var actions: [Action] = []
+        for row in situation.rows where underWay < limits.returns && !touched.contains(row.slot) {
+            guard let home = row.home, home != row.primary, row.target.isEmpty, row.inSync.contains(home),
+                row.inSync.count >= row.minimum, let since = takingSince[home], now - since >= limits.returnDelay,
+                field.feeders.contains(row.primary)
+            else { continue }
+            underWay += 1
+            touched.insert(row.slot)
+            actions.append(.change(expected: row, new: row.with(target: [home] + row.holders.filter { $0 != home })))
         }
         return actions
     }

@@ -21,10 +21,13 @@ public struct ShardMapRow: Hashable, Sendable, FieldCodable {
     /// The nodes that are to hold the slot, the wanted primary first; empty when it is to stay as it is. The primary
     /// works towards it and clears it when all is so.
     public var target: [NodeID]
+    /// The node that led the slot by plan, before it failed or was stopped: it is to lead again once it can. `nil` while
+    /// nothing but plans has changed the primary.
+    public var home: NodeID?
 
     public init(
         slot: Slot, epoch: Epoch, primary: NodeID, inSync: [NodeID], eligible: [NodeID] = [],
-        learners: [NodeID] = [], isPinned: Bool = false, minimum: Int = 1, target: [NodeID] = []
+        learners: [NodeID] = [], isPinned: Bool = false, minimum: Int = 1, target: [NodeID] = [], home: NodeID? = nil
     ) {
         self.slot = slot
         self.epoch = epoch
@@ -35,6 +38,7 @@ public struct ShardMapRow: Hashable, Sendable, FieldCodable {
         self.isPinned = isPinned
         self.minimum = minimum
         self.target = target
+        self.home = home
     }
 
     /// All nodes that hold the slot's data or are about to, the primary first, each once.
@@ -54,6 +58,7 @@ public struct ShardMapRow: Hashable, Sendable, FieldCodable {
         if isPinned { writer.write(7, true) }
         if minimum != 1 { writer.write(8, minimum) }
         for node in target { writer.write(9, node.rawValue) }
+        if let home { writer.write(10, home.rawValue) }
     }
 
     public init(from reader: FieldReader) throws(FieldError) {
@@ -67,6 +72,7 @@ public struct ShardMapRow: Hashable, Sendable, FieldCodable {
         var isPinned = false
         var minimum = 1
         var target: [NodeID] = []
+        var home: NodeID?
         while let field = try reader.next() {
             switch field.number {
             case 1: slot = try field.slot()
@@ -78,12 +84,14 @@ public struct ShardMapRow: Hashable, Sendable, FieldCodable {
             case 7: isPinned = try field.bool()
             case 8: minimum = max(1, try field.int())
             case 9: target.append(try field.nodeID())
+            case 10: home = try field.nodeID()
             default: break
             }
         }
         self.init(
             slot: try slot.required(1), epoch: epoch, primary: try primary.required(3), inSync: inSync,
-            eligible: eligible, learners: learners, isPinned: isPinned, minimum: minimum, target: target)
+            eligible: eligible, learners: learners, isPinned: isPinned, minimum: minimum, target: target,
+            home: home)
     }
 }
 

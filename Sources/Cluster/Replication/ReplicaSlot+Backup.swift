@@ -239,6 +239,7 @@ extension ReplicaSlot {
         guard now >= earliest, now >= earliest + limits.campaignStagger * rank(in: row) else { return }
         var new = row
         new.primary = node
+        new.home = row.home ?? row.primary
         new.epoch = max(row.epoch, epoch).next
         new.inSync = row.inSync.filter { $0 != row.primary }
         if !new.inSync.contains(node) { new.inSync.append(node) }

@@ -22,10 +22,16 @@ async def crowd(own_cluster_of_module, people_of_module):
 async def parted(own_cluster_of_module, people_of_module, crowd):
     """A new guild on the owner's node, with an invite for the users of the other."""
     owner, users = crowd
+    cluster = own_cluster_of_module
+
+    def are_home():
+        return cluster.where(owner.id) == "guild-1" and {cluster.where(user.id) for user in users} == {"guild-2"}
+
+    await until(are_home, 90, "the slots that an earlier test's kills moved to return")
     guild = await people_of_module.guild(owner, on="guild-1")
     channel = await people_of_module.channel(owner, guild)
     invite = (await owner.rest.post(f"/channels/{channel['id']}/invites", {})).json["code"]
-    return own_cluster_of_module, owner, guild, invite, users
+    return cluster, owner, guild, invite, users
 
 
 async def users_on(node, count, cluster, people):
