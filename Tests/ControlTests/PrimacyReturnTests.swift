@@ -28,7 +28,7 @@ struct PrimacyReturnTests {
         }
     }
 
-    @Test("a node that failed leads its own slots again once it is in sync and has answered for a while, some at a time")
+    @Test("a node that failed leads its slots again once it is in sync and has answered for a while, some at a time")
     mutating func afterFailure() {
         var (cluster, led) = failedOver()
         cluster.step()
