@@ -20,8 +20,11 @@ CONCURRENT_CREATIONS = 16
 class Cluster:
     """Starts a cluster with `scripts/run --detach` in a folder, and stops it at the end of a `with` statement."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, guild_nodes=3, coordinator=None, log_level="warning"):
         self.data = folder / "data"
+        self._options = ["--guild-nodes", str(guild_nodes), "--gateway-nodes", "1", "--log-level", log_level]
+        if coordinator is not None:
+            self._options += ["--coordinator", coordinator]
 
     def __enter__(self):
         try:
@@ -34,10 +37,9 @@ class Cluster:
     def __exit__(self, *_):
         self.stop()
 
-    def _start(self, gateway_nodes=1, guild_nodes=3):
+    def _start(self):
         subprocess.run(
-            [str(ROOT / "scripts/run"), "--detach", "--port", "0", "--data", str(self.data), "--log-level", "warning",
-             "--guild-nodes", str(guild_nodes), "--gateway-nodes", str(gateway_nodes)],
+            [str(ROOT / "scripts/run"), "--detach", "--port", "0", "--data", str(self.data), *self._options],
             check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         facts = json.loads((self.data / "cluster.json").read_text())
         self.url = facts["url"]

@@ -1,0 +1,161 @@
+"""What writers notice while a quarter of the slots moves to a fourth guild node."""
+
+import concurrent.futures
+import time
+
+from cluster import Cluster, say
+from rest import wrk
+from rows import row
+from shape import JoiningNode, Shape, say_load, slot_of
+from writers import Writers, failures, milliseconds, quantile
+
+SLOTS = 1024
+GUILDS = 160
+FACTOR = 3
+# A plan's usual bound: how many times its fair share a node may have.
+BOUND = 1.05
+USUAL_RATE = 1000
+# Of what the machine does with 64 writers who wait for each other, so that moves have something left to work with.
+HEADROOM = 0.4
+FILL_SECONDS = 10
+LENGTH = 200
+BIG_LENGTH = 2000
+JOINING = "guild-4"
+STALL_SECONDS = 120
+
+
+def fill(cluster, channels, count, length, what):
+    """Posts at least so many messages; the rate of the last round."""
+    done, rate = 0, 0
+    begun = time.monotonic()
+    while done < count:
+        seconds = FILL_SECONDS if not rate else max(1, min(FILL_SECONDS, round((count - done) / rate + 0.5)))
+        rate, answered, _, _ = wrk(cluster, "fill.lua", channels, seconds, length)
+        done += answered
+        say_load(f"{what}: {done:,} of {count:,} messages in {time.monotonic() - begun:.0f} s, {rate:,.0f}/s")
+    return rate
+
+
+def chosen_rate(cluster, channels, wanted):
+    """What the writers are to do a second: as told, else 1,000 or the part of the most that leaves headroom."""
+    most, _, _, _ = wrk(cluster, "post.lua", channels, 5)
+    rate = wanted or min(USUAL_RATE, int(most * HEADROOM))
+    say_load(f"64 writers get {most:,.0f} writes/s here; the load is {rate:,}/s")
+    return rate
+
+
+class Preloaded:
+    """A cluster with guilds on many slots, all with history, one of them with very much."""
+
+    def __init__(self, cluster, options):
+        self.cluster = cluster
+        self.shape = Shape(cluster)
+        self.shape.until_whole(FACTOR)
+        say(f"making {GUILDS} guilds")
+        with concurrent.futures.ThreadPoolExecutor(8) as threads:
+            made = list(threads.map(lambda _: cluster.guild_with_channels(1), range(GUILDS)))
+        self.channels = [channels[0] for _, channels in made]
+        self.slots = [slot_of(guild) for guild, _ in made]
+        self.messages = options.messages
+        # The big slot's own part, so that it stores what was asked for.
+        big = min(options.messages // 2, options.slot_megabytes * 1_000_000 // BIG_LENGTH)
+        self.big_slot = self.slots[0]
+        if big:
+            fill(cluster, self.channels[:1], big, BIG_LENGTH, f"slot {self.big_slot}")
+        fill(cluster, self.channels, options.messages - big, LENGTH, "preload")
+
+
+def rebalance(folder, options):
+    """Moves onto a fourth guild node under a steady load: waits of writers meanwhile, beside those without."""
+    with Cluster(folder, log_level=options.log_level) as cluster:
+        preloaded = Preloaded(cluster, options)
+        rate = chosen_rate(cluster, preloaded.channels, options.rate)
+        with Writers(cluster, folder, preloaded.channels) as writers:
+            writers.rate(rate)
+            time.sleep(5)
+            quiet = time.monotonic_ns()
+            time.sleep(options.quiet_seconds)
+            say_load(f"{options.quiet_seconds} s of writes without moves")
+            with JoiningNode(cluster, folder, JOINING):
+                begun = time.monotonic_ns()
+                facts = _move(preloaded.shape, options)
+                ended = time.monotonic_ns()
+                say_load(f"the rebalance took {(ended - begun) / 1e9:.0f} s")
+                time.sleep(3)
+                writers.rate(0)
+                time.sleep(2)
+                without, during = writers.writes(quiet, begun), writers.writes(begun, ended)
+                _judge(preloaded, writers, facts)
+        yield from _rows(preloaded, rate, facts, without, during, (ended - begun) / 1e9)
+
+
+def _move(shape, options):
+    before = shape.primaries()
+    plan = shape.guildctl("rebalance", "--plan", "--measure", "slots", "--bound", str(BOUND))
+    stored = shape.stored_bytes()
+    changes = sum(move["from"][0] != move["to"][0] for move in plan["moves"])
+    copies = sum(len(set(move["to"]) - set(move["from"])) for move in plan["moves"])
+    say(f"the plan: {len(plan['moves'])} slots move, {copies} new copies, {changes} changes of primary, "
+        f"{plan['bytes'] / 1e9:.2f} GB, about {plan['expected_seconds']:.0f} s")
+    arguments = ["--bandwidth", options.bandwidth] if options.bandwidth else []
+    shape.guildctl("rebalance", "--apply", "--yes", "--detach", "--measure", "slots", "--bound", str(BOUND),
+                   "--concurrency", str(options.concurrency), *arguments)
+    job = _followed(shape)
+    after = shape.primaries()
+    return {"job": job, "stored": stored, "copies": copies, "bytes": plan["bytes"],
+            "moved": {slot for slot in after if after[slot] != before[slot]}}
+
+
+def _followed(shape):
+    """Waits for the end of the rebalance, and raises when nothing moves for long."""
+    left, since, told = None, time.monotonic(), time.monotonic()
+    while True:
+        job = shape.cluster.admin("GET", "/rebalance")
+        if job["state"] in ("done", "aborted"):
+            return job
+        now = time.monotonic()
+        if job["left"] != left:
+            left, since = job["left"], now
+        elif now - since > STALL_SECONDS:
+            raise RuntimeError(f"no slot has moved for {STALL_SECONDS} s: {job}")
+        if now - told >= FILL_SECONDS:
+            told = now
+            say_load(f"{job['moves'] - job['left']} of {job['moves']} slots")
+        time.sleep(0.25)
+
+
+def _judge(preloaded, writers, facts):
+    """Raises when the rebalance did not end as it should have, or a write failed."""
+    job = facts["job"]
+    if job["state"] != "done" or job["dropped"] or job["left"]:
+        raise RuntimeError(f"the rebalance has not done all: {job}")
+    preloaded.shape.until_whole(FACTOR, 60)
+    facts["primaries"], facts["replicas"] = preloaded.shape.counts(JOINING)
+    for what, count, share in (("primaries", facts["primaries"], SLOTS / 4),
+                               ("replicas", facts["replicas"], SLOTS * (FACTOR - 1) / 4)):
+        # A node that lacks less than a bound'th of its share is left alone, and none has more than the bound.
+        if not share / BOUND - 1 <= count <= share * BOUND + 1:
+            raise RuntimeError(f"{JOINING} has {count} {what}; its share is {share:.0f}, the bound {BOUND}")
+    wrong = failures(writers.writes())
+    if wrong:
+        raise RuntimeError(f"writes failed, by status: {wrong}\n{preloaded.cluster.complaints()[-4000:]}")
+
+
+def _rows(preloaded, rate, facts, without, during, seconds):
+    ours, peers = milliseconds(during), milliseconds(without)
+    moved = milliseconds(write for write in during if preloaded.slots[write.channel] in facts["moved"])
+    what = f"writes at {rate:,}/s during a rebalance"
+    peer = "the same without moves"
+    for name, part in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)):
+        yield row(f"{what}: {name}", "ms", "lower", [quantile(ours, part)], peer, [quantile(peers, part)])
+    yield row(f"{what}: longest pause", "ms", "lower", [ours[-1]], peer, [peers[-1]])
+    if moved:
+        yield row(f"{what}: longest pause in slots whose primary moved", "ms", "lower", [moved[-1]], peer, [peers[-1]])
+    yield row(f"{what}: failed", "1", "lower", [0])
+    yield row("rebalance: time", "s", "lower", [seconds])
+    yield row("rebalance: messages stored", "1", "higher", [preloaded.messages])
+    yield row("rebalance: copied", "MB", "lower", [facts["bytes"] / 1e6])
+    yield row("rebalance: largest slot", "MB", "higher", [facts["stored"].get(preloaded.big_slot, 0) / 1e6])
+    yield row("rebalance: primaries on the fourth node", "1", "higher", [facts["primaries"]], "a quarter", [SLOTS / 4])
+    yield row("rebalance: replicas on the fourth node", "1", "higher", [facts["replicas"]], "a quarter",
+              [SLOTS * (FACTOR - 1) / 4])
