@@ -12,7 +12,8 @@ import Wire
         let guildNode = FakeGuildNode()
         guildNode.add(World.user(), tokenID: World.botToken.tokenID)
         guildNode.add(World.snapshot())
-        return (guildNode, try await TestGateway.start("gateway-1", at: guildNode))
+        let gateway = try await TestGateway.start("gateway-1", at: guildNode)
+        return (guildNode, gateway)
     }
 
     @Test func eventsThatGotLostOnTheWayAreFetched() async throws {

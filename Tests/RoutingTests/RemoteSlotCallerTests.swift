@@ -50,7 +50,8 @@ private final class ScriptedNode: CallHandler {
         let fixture = try await ClusterFixture()
         try await fixture.write(row(3, 1, "a"))
         let nodes = [try await fixture.member("a"), try await fixture.member("b")]
-        return (fixture, [try await fixture.member("router", roles: [.router])] + nodes)
+        let router = try await fixture.member("router", roles: [.router])
+        return (fixture, [router] + nodes)
     }
 
     @Test func aCallReachesThePrimaryWithTheRowsEpoch() async throws {

@@ -29,6 +29,8 @@ BANNED = [
     (re.compile(r"\b(TODO|FIXME|XXX|HACK)\b"), "a mark for later; file an issue instead"),
     (re.compile(r"\bThread\.sleep\(|(?<![.\w])u?sleep\("), "a blocking sleep"),
     (re.compile(r"\bprint\("), "print; log it instead"),
+    # Optimized by Swift 6.3, where the call throws a typed error: the parts before it are released twice.
+    (re.compile(r"(\breturn|=) (\.\w+\()?\([^()]+(\(\))?, .*\btry await\b"), "a tuple made around a try await; await before"),
 ]
 
 # Only with the reason beside it: a comment on the line or right above it (or, for a call that takes one, its message).

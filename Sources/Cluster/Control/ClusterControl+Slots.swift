@@ -115,7 +115,9 @@ extension ClusterControl {
             throw .unavailable("\(error)")
         }
         let latency = start.duration(to: .now)
-        let (settings, departures, job) = (try await settings(), try await departures(), try await job())
+        let settings = try await settings()
+        let departures = try await departures()
+        let job = try await job()
         let count = guilds.count { !departures.contains($0.id) }
         let (factor, minimum) = settings.replication(guildNodes: count)
         let rows = view.rows

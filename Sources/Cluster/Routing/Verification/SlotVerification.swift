@@ -175,7 +175,8 @@ public struct SlotVerification: Sendable {
             for holder in held {
                 tasks.addTask {
                     do throws(Obstacle) {
-                        return .success((holder.address.node, try await sum(holder, range).sum))
+                        let sum = try await sum(holder, range).sum
+                        return .success((holder.address.node, sum))
                     } catch { return .failure(error) }
                 }
             }
@@ -211,7 +212,8 @@ public struct SlotVerification: Sendable {
             for address in addresses {
                 tasks.addTask {
                     do throws(Obstacle) {
-                        return (address, .success(try await ask(address, request, patience)))
+                        let reply = try await ask(address, request, patience)
+                        return (address, .success(reply))
                     } catch { return (address, .failure(error)) }
                 }
             }

@@ -21,7 +21,8 @@ extension Responder {
         case .route(let route, let parameters):
             do throws(EdgeError) {
                 let target = CallTarget(deadline: request.deadline, requestID: route.isMutating ? id : nil)
-                return (route.operation, try await carryOut(route, parameters, request, target))
+                let response = try await carryOut(route, parameters, request, target)
+                return (route.operation, response)
             } catch {
                 return (route.operation, error.response)
             }

@@ -105,7 +105,8 @@ extension Responder {
                     actor: actor)
                 group.addTask {
                     do throws(EdgeError) {
-                        return (at, .success(try await self.reply(id.slot, call, target)))
+                        let reply = try await self.reply(id.slot, call, target)
+                        return (at, .success(reply))
                     } catch {
                         return (at, .failure(error))
                     }

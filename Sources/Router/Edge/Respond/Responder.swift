@@ -90,7 +90,8 @@ actor Responder {
         case .otherMethods(let methods): return ("unknown", EdgeError.methodNotAllowed(methods).response)
         case .route(let route, let parameters):
             do throws(EdgeError) {
-                return (route.operation, try await answer(request, id, route, parameters))
+                let response = try await answer(request, id, route, parameters)
+                return (route.operation, response)
             } catch {
                 return (route.operation, error.response)
             }
