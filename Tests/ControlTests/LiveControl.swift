@@ -75,8 +75,9 @@ final class LiveControl: Sendable {
             as: record, cluster: cluster, coordinator: coordinator, clock: WallClock(), logger: quiet)
     }
 
-    func register(_ id: NodeID, version: String = "1") async throws {
+    func register(_ id: NodeID, version: String = "1", isDiskFull: Bool = false) async throws {
         var record = record(id)
+        record.isDiskFull = isDiskFull
         record.version = version
         let member = try await LiveControl.join(record, cluster, coordinator)
         members.withLock { $0[id] = member }

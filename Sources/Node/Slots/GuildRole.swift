@@ -34,6 +34,16 @@ public final class GuildRole: NodeRole {
         let state = Mutex(State())
     }
 
+    /// How the disk under the data is watched.
+    public struct Disk: Sendable {
+        public var limits = DiskPressure.Limits()
+        /// Bytes in use and bytes available on the disk under a folder.
+        public var space: @Sendable (_ folder: String) throws(StorageFailure) -> (used: Int, available: Int) =
+            DiskGuard.space
+
+        public init() {}
+    }
+
     public let role = NodeRecord.Role.guild
     public let handlers: [CallMethod: any CallHandler]
     public let acceptors: [CallMethod: any StreamAcceptor]
@@ -43,6 +53,7 @@ public final class GuildRole: NodeRole {
     private let backups: BackupService
     /// From the comparison of one slot's replicas to the next's; zero for none.
     private let verifyInterval: Duration
+    private let disk: Disk
     private let box = Box()
 
     /// - Parameters:
@@ -50,10 +61,11 @@ public final class GuildRole: NodeRole {
     ///   - objectCredentials: for object stores that backups lie in.
     ///   - verifyInterval: from the comparison of one slot's replicas to the next's; zero for none.
     public convenience init(
-        folder: String, objectCredentials: AWSCredentialsSource = .environment, verifyInterval: Duration = .seconds(60)
+        folder: String, objectCredentials: AWSCredentialsSource = .environment, verifyInterval: Duration = .seconds(60),
+        disk: Disk = Disk()
     ) {
         self.init(
-            folder: folder, objectCredentials: objectCredentials, verifyInterval: verifyInterval,
+            folder: folder, objectCredentials: objectCredentials, verifyInterval: verifyInterval, disk: disk,
             registry: ServiceRegistry(
                 [GuildService.self, UserService.self], authenticate: UserService.authenticate,
                 profile: UserService.profile))
@@ -61,10 +73,10 @@ public final class GuildRole: NodeRole {
 
     init(
         folder: String, objectCredentials: AWSCredentialsSource = .environment, verifyInterval: Duration = .zero,
-        registry: ServiceRegistry,
-        limits: SlotLimits = SlotLimits()
+        disk: Disk = Disk(), registry: ServiceRegistry, limits: SlotLimits = SlotLimits()
     ) {
         self.limits = limits
+        self.disk = disk
         self.verifyInterval = verifyInterval
         self.folder = folder
         self.registry = registry
@@ -94,8 +106,11 @@ public final class GuildRole: NodeRole {
         configuration.client = services.client
         configuration.eventLoops = services.eventLoops
         configuration.limits = limits
+        configuration.diskLimits = disk.limits
+        configuration.diskSpace = disk.space
         let node = try await SlotNode.open(configuration)
         record.store = "\(node.store)"
+        record.isDiskFull = node.isDiskFull
         box.state.withLock {
             $0.node = node
             $0.services = services
@@ -111,7 +126,7 @@ public final class GuildRole: NodeRole {
         }
     }
 
-    /// Does what follows from the node's clock, and compares replicas, until it is cancelled.
+    /// Does what follows from the node's clock and disk, and compares replicas, until it is cancelled.
     private func watch() async {
         let state = box.state.withLock { ($0.node, $0.services) }
         guard let node = state.0, let services = state.1 else { return }
@@ -129,11 +144,29 @@ public final class GuildRole: NodeRole {
                     try? await Task.sleep(for: .seconds(1))
                 }
             }
+            tasks.addTask { await GuildRole.tellDisk(of: node, services) }
             guard verifyInterval > .zero else { return }
             let verification = BackgroundVerification(
                 node: services.node, view: services.view, client: services.client, interval: verifyInterval,
                 logger: services.logger)
             tasks.addTask { await verification.run() }
+        }
+    }
+
+    /// Keeps the cluster informed of whether this node has space, until it is cancelled.
+    private static func tellDisk(of node: SlotNode, _ services: NodeServices) async {
+        var told = services.view.node(services.node)?.isDiskFull ?? false
+        while !Task.isCancelled {
+            let isFull = node.isDiskFull
+            if isFull != told {
+                do {
+                    try await services.updateRecord { $0.isDiskFull = isFull }
+                    told = isFull
+                } catch {
+                    services.logger.info("the cluster is not told of the disk yet", metadata: ["reason": "\(error)"])
+                }
+            }
+            try? await Task.sleep(for: .milliseconds(200))
         }
     }
 
@@ -147,6 +180,7 @@ public final class GuildRole: NodeRole {
         if case .wrong(let ahead) = node.clockVerdict {
             return "the clock is \(ahead.milliseconds) ms ahead of the other guild nodes': set it"
         }
+        if let trouble = node.diskTrouble { return trouble }
         let own = rows.filter { $0.primary == services.node }
         let missing = own.count { !node.serves($0.slot) }
         if missing > 0 { return "\(missing) slots are being opened" }

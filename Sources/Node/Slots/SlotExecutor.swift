@@ -134,6 +134,10 @@ final class SlotExecutor {
             return refuse("too many commands wait in the slot", complete)
         }
         guard !environment.writer.isFull else { return refuse("the log's disk does not keep up", complete) }
+        // Requests of clients may read: they are refused once they would write.
+        if call.kind == .outbox || call.kind == .restore, let failure = environment.diskFailure {
+            return refuse("\(failure)", complete)
+        }
         let began = NIODeadline.now()
         defer { replica.load.spent(since: began) }
         replica.load.requests &+= 1

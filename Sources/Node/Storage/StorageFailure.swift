@@ -54,6 +54,8 @@ public enum StorageFailure: Error, Hashable, Sendable, CustomStringConvertible {
 
     public var description: String {
         switch self {
+        case .rocksDB(let reason) where reason.hasSuffix("No space left on device"):
+            "the disk is full: free space on it, and the process goes on when it is started again (RocksDB: \(reason))"
         case .rocksDB(let reason): "RocksDB: \(reason)"
         case .file(let path, let reason): "\(path): \(reason)"
         case .foreignCluster(let path, let found, let expected):
