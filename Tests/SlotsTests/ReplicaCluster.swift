@@ -48,6 +48,7 @@ final class ReplicaNode: Sendable {
             slots: RemoteSlotCaller(
                 view: member, client: client, localNode: id, localHandler: role.handlers[.slot]),
             client: client, eventLoops: group, logger: TestNode.quiet)
+        services.clusterRecord = cluster
         services.updateRecord = { [member] in try await member.update($0) }
         try await role.start(services, record: &record)
         record.roles = [.guild]

@@ -18,6 +18,8 @@ public final class GuildRole: NodeRole {
     private static let handingOver = TimeAmount.seconds(8)
     private static let handOverPatience = TimeAmount.seconds(3)
     private static let closing = TimeAmount.seconds(3)
+    /// From one counting of what the disk holds to the next.
+    private static let countingPause = TimeAmount.seconds(30)
 
     private struct State {
         var node: SlotNode?
@@ -86,7 +88,7 @@ public final class GuildRole: NodeRole {
             node: node, services: { box.state.withLock { $0.services } }, credentials: objectCredentials)
         handlers = [
             .slot: SlotCallHandler(node: node), .status: StatusHandler(node: node), .backup: backups,
-            .verify: VerificationHandler(node: node),
+            .verify: VerificationHandler(node: node), .inventory: InventoryHandler(node: node),
         ]
         acceptors = [
             .events: EventStreams(node: node), .replication: ReplicationStreams(node: node),
@@ -111,6 +113,8 @@ public final class GuildRole: NodeRole {
         let node = try await SlotNode.open(configuration)
         record.store = "\(node.store)"
         record.isDiskFull = node.isDiskFull
+        record.heldSlots = try await node.heldSlots()
+        if let cluster = services.clusterRecord { try ClusterRecordCopy(folder: folder).keep(cluster) }
         box.state.withLock {
             $0.node = node
             $0.services = services
@@ -144,7 +148,7 @@ public final class GuildRole: NodeRole {
                     try? await Task.sleep(for: .seconds(1))
                 }
             }
-            tasks.addTask { await GuildRole.tellDisk(of: node, services) }
+            tasks.addTask { await GuildRole.tell(of: node, services) }
             guard verifyInterval > .zero else { return }
             let verification = BackgroundVerification(
                 node: services.node, view: services.view, client: services.client, interval: verifyInterval,
@@ -153,18 +157,25 @@ public final class GuildRole: NodeRole {
         }
     }
 
-    /// Keeps the cluster informed of whether this node has space, until it is cancelled.
-    private static func tellDisk(of node: SlotNode, _ services: NodeServices) async {
-        var told = services.view.node(services.node)?.isDiskFull ?? false
+    /// Keeps the cluster informed of whether this node has space, and of what it holds, until it is cancelled.
+    private static func tell(of node: SlotNode, _ services: NodeServices) async {
+        let own = services.view.node(services.node)
+        var told = (isFull: own?.isDiskFull ?? false, held: own?.heldSlots ?? 0)
+        var held = told.held
+        var counted = NIODeadline.now()
         while !Task.isCancelled {
             let isFull = node.isDiskFull
-            if isFull != told {
-                do {
-                    try await services.updateRecord { $0.isDiskFull = isFull }
-                    told = isFull
-                } catch {
-                    services.logger.info("the cluster is not told of the disk yet", metadata: ["reason": "\(error)"])
+            do {
+                if NIODeadline.now() - counted >= countingPause {
+                    held = try await node.heldSlots()
+                    counted = .now()
                 }
+                if isFull != told.isFull || held != told.held {
+                    try await services.updateRecord { [held] in ($0.isDiskFull, $0.heldSlots) = (isFull, held) }
+                    told = (isFull, held)
+                }
+            } catch {
+                services.logger.info("the cluster is not told of this node yet", metadata: ["reason": "\(error)"])
             }
             try? await Task.sleep(for: .milliseconds(200))
         }
@@ -176,7 +187,12 @@ public final class GuildRole: NodeRole {
         }
         guard let node, let services, !isStopping else { return "the guild role does not run" }
         let rows = services.view.rows
-        if rows.isEmpty { return "there is no shard map yet" }
+        if rows.isEmpty {
+            let held = services.view.node(services.node)?.heldSlots ?? 0
+            return held == 0
+                ? "there is no shard map yet"
+                : "the disk holds \(held) slots, and the coordinator's shard map is lost: guildctl coordinator rebuild"
+        }
         if case .wrong(let ahead) = node.clockVerdict {
             return "the clock is \(ahead.milliseconds) ms ahead of the other guild nodes': set it"
         }

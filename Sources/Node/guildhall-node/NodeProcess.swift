@@ -165,6 +165,7 @@ final class NodeProcess: Sendable {
             slots: RemoteSlotCaller(
                 view: member, client: client, localNode: local == nil ? nil : member.id, localHandler: local),
             client: client, eventLoops: eventLoops, logger: logger)
+        services.clusterRecord = member.cluster
         services.updateRecord = { try await member.update($0) }
         for role in roles { try await role.start(services, record: &record) }
         record.roles = roles.map(\.role)
