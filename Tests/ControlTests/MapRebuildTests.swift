@@ -42,7 +42,8 @@ struct MapRebuildTests {
     func longestLog() throws {
         let newest = row(9, three[0], three)
         let plan = rebuild([
-            three[0]: disk(newest, known: 9, last: (8, 40)), three[1]: disk(row(7, three[0], three), known: 9, last: (8, 41)),
+            three[0]: disk(newest, known: 9, last: (8, 40)),
+            three[1]: disk(row(7, three[0], three), known: 9, last: (8, 41)),
             three[2]: disk(newest, known: 12, last: (6, 90)),
         ])
         #expect(plan.doubts.isEmpty && plan.kept == 1023)
@@ -90,7 +91,9 @@ struct MapRebuildTests {
         let newest = row(9, three[0], [three[0], three[1]], learners: [three[2]])
         let good = disk(newest, known: 9, last: (8, 40))
         let empty = NodeInventory(cluster: "c", store: "s", slots: [])
-        for lost in [empty, disk(newest, known: nil, last: (0, 0)), disk(newest, known: 9, last: (8, 50), damage: "bad")] {
+        for lost in [
+            empty, disk(newest, known: nil, last: (0, 0)), disk(newest, known: 9, last: (8, 50), damage: "bad"),
+        ] {
             let plan = rebuild([three[0]: good, three[1]: lost, three[2]: empty])
             let doubt = try #require(plan.doubts.first)
             #expect(doubt.damaged == [three[1]] && doubt.absent == [] && doubt.row.primary == three[0])
@@ -153,6 +156,7 @@ struct MapRebuildTests {
         #expect(try await live.control.rebuild(acceptLoss: true).doubts.count == 1024)
         let saved = try await live.rows()
         #expect(saved.count == 1024 && saved.allSatisfy { $0.inSync == [$0.primary] && $0.primary != three[2] })
-        #expect(try await live.control.auditLines().contains { $0.contains("1024 with loss accepted (missing: guild-3)") })
+        #expect(
+            try await live.control.auditLines().contains { $0.contains("1024 with loss accepted (missing: guild-3)") })
     }
 }

@@ -8,7 +8,7 @@ import Wire
 
 extension ClusterControl {
     /// How long a node may take to say what its disk knows.
-    private static let inventoryTimeout = TimeAmount.seconds(20)
+    private static let inventoryTimeout = TimeAmount.seconds(5)
 
     /// Asks all registered guild nodes what their disks know, and says what a rebuild would do.
     public func planRebuild() async throws(ControlFailure) -> MapRebuild {

@@ -72,7 +72,9 @@ public struct MapRebuild: Sendable {
                 kept += 1
                 continue
             }
-            let newest = (slots.values.compactMap(\.row) + [current[slot]].compactMap { $0 }).max { $0.epoch < $1.epoch }
+            let newest = (slots.values.compactMap(\.row) + [current[slot]].compactMap { $0 }).max {
+                $0.epoch < $1.epoch
+            }
             rebuild(slot, newest, slots, epoch: epoch, answered: disks.keys.sorted())
         }
     }

@@ -70,7 +70,8 @@ public struct ShardMapInitialiser: Sendable {
             // What it holds by the rows of an interrupted first start is no loss.
             let lost = node.heldSlots - listing.rows.values.count { $0.row.holders.contains(node.id) }
             guard lost <= 0 else {
-                return "the disk of \(node.id) holds \(lost) slots that the shard map lacks, so the coordinator's data was "
+                return
+                    "the disk of \(node.id) holds \(lost) slots that the shard map lacks, so the coordinator's data was "
                     + "lost: guildctl coordinator rebuild"
             }
         }

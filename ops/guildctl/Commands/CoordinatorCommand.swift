@@ -9,7 +9,8 @@ import Routing
 
 struct CoordinatorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "coordinator", abstract: "Inspects the coordinator, moves a cluster to etcd, and recovers from a loss.",
+        commandName: "coordinator",
+        abstract: "Inspects the coordinator, moves a cluster to etcd, and recovers from a loss.",
         subcommands: [
             CoordinatorStatus.self, CoordinatorMigrate.self, CoordinatorRestoreRecord.self, CoordinatorRebuild.self,
         ])

@@ -23,7 +23,11 @@ struct CoordinatorRebuild: AsyncParsableCommand {
         try await connection.run { client in
             let found = try await client.planRebuild()
             if plan {
-                if connection.json { try Console.json(found) } else { Console.result(CoordinatorRebuild.text(of: found)) }
+                if connection.json {
+                    try Console.json(found)
+                } else {
+                    Console.result(CoordinatorRebuild.text(of: found))
+                }
                 guard found.doubts.isEmpty else { throw ExitStatus.refused }
                 return
             }
@@ -36,7 +40,9 @@ struct CoordinatorRebuild: AsyncParsableCommand {
                 found.doubts.isEmpty ? "" : " Acknowledged writes of \(found.doubts.count) slots may be lost."
             try confirmation.ask("Write \(found.rebuilt + found.doubts.count) rows of the shard map?\(warning)")
             let done = try await client.rebuild(acceptLoss: acceptLoss)
-            if connection.json { try Console.json(done) } else {
+            if connection.json {
+                try Console.json(done)
+            } else {
                 Console.result(
                     "\(done.rebuilt + done.doubts.count) rows are written; set the cluster's settings, drained and "
                         + "removed nodes again where they were not the usual ones")
@@ -54,7 +60,8 @@ struct CoordinatorRebuild: AsyncParsableCommand {
             "rows      \(plan.rebuilt) from the disks, \(plan.kept) as they are, \(plan.doubts.count) in doubt",
         ]
         for doubt in plan.doubts.prefix(8) {
-            lines.append("          slot \(doubt.slot): \(doubt.reason); with the loss accepted led by \(doubt.primary)")
+            lines.append(
+                "          slot \(doubt.slot): \(doubt.reason); with the loss accepted led by \(doubt.primary)")
         }
         if plan.doubts.count > 8 { lines.append("          and \(plan.doubts.count - 8) more") }
         return lines.joined(separator: "\n")
@@ -98,7 +105,8 @@ struct CoordinatorRestoreRecord: AsyncParsableCommand {
             switch outcome {
             case .restored: Console.result("the record of cluster \(record.id) is restored")
             case .replaced(let other):
-                Console.result("the record of cluster \(record.id) stands in place of that of \(other), which was empty")
+                Console.result(
+                    "the record of cluster \(record.id) stands in place of that of \(other), which was empty")
             case .wasThere: Console.result("the record of cluster \(record.id) was there")
             }
             Console.result("Now start the cluster, and run 'guildctl coordinator rebuild --plan'")
