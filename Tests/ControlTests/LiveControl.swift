@@ -15,10 +15,22 @@ let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 /// Answers status calls as guild nodes that do nothing do; nodes that are off do not answer.
 final class QuietNodes: CallClient {
+    private let inventory = Mutex<@Sendable (NodeID) -> NodeInventory?>({ _ in nil })
+
+    /// What each says that its disk knows.
+    var answers: @Sendable (NodeID) -> NodeInventory? {
+        get { inventory.withLock { $0 } }
+        set { inventory.withLock { $0 = newValue } }
+    }
+
     func call(
         _ method: CallMethod, body: ByteBuffer, to address: NodeAddress, lane: Lane, deadline: NIODeadline
     ) async throws(CallFailure) -> ByteBuffer {
-        NodeStatus(slots: [], logQueueBytes: 0).encoded()
+        if method == .inventory {
+            guard let answer = answers(address.node) else { throw .unknownMethod }
+            return answer.encoded()
+        }
+        return NodeStatus(slots: [], logQueueBytes: 0).encoded()
     }
 
     func openStream(
@@ -37,6 +49,7 @@ final class LiveControl: Sendable {
     let router: ClusterMember
     let loads: LoadPoller
     let control: ClusterControl
+    let quietNodes = QuietNodes()
     private let members = Mutex<[NodeID: ClusterMember]>([:])
     private let primaries = Mutex<Task<Void, Never>?>(nil)
 
@@ -55,7 +68,7 @@ final class LiveControl: Sendable {
         router = try await LiveControl.join(
             NodeRecord(id: node("router-1"), roles: [.router], host: "127.0.0.1", port: 1, version: "1"), cluster,
             coordinator)
-        loads = LoadPoller(view: router, client: QuietNodes())
+        loads = LoadPoller(view: router, client: quietNodes)
         control = ClusterControl(
             coordinator: coordinator, view: router, loads: loads, clock: WallClock(), logger: quiet)
         for name in names { try await register(name) }
@@ -75,12 +88,27 @@ final class LiveControl: Sendable {
             as: record, cluster: cluster, coordinator: coordinator, clock: WallClock(), logger: quiet)
     }
 
-    func register(_ id: NodeID, version: String = "1") async throws {
+    func register(_ id: NodeID, version: String = "1", isDiskFull: Bool = false) async throws {
         var record = record(id)
+        record.isDiskFull = isDiskFull
         record.version = version
         let member = try await LiveControl.join(record, cluster, coordinator)
         members.withLock { $0[id] = member }
         try await until { self.router.node(id) != nil }
+    }
+
+    /// The coordinator forgets the shard map.
+    func loseRows() async throws {
+        for start in stride(from: 0, to: Int(Slot.count), by: 60) {
+            let slots = Slot.all.filter { (start..<start + 60).contains(Int($0.rawValue)) }
+            _ = try await coordinator.commit(
+                CoordinatorTransaction(operations: slots.map { .delete(CoordinatorKey.slot($0)) }))
+        }
+    }
+
+    /// As they stand in the coordinator, in slot order.
+    func rows() async throws -> [ShardMapRow] {
+        try await ShardMapRows.list(coordinator).rows.values.map(\.row).sorted { $0.slot < $1.slot }
     }
 
     func lose(_ id: NodeID) async throws {

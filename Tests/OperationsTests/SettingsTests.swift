@@ -78,6 +78,18 @@ import Testing
         }
     }
 
+    @Test func aDiskCountsAsFullNotBeforeItFillsUp() async throws {
+        let settings = try await withFile(minimal) {
+            try NodeSettings(
+                from: try await SettingsSource(
+                    file: $0, environment: [:], overrides: ["disk.full-percent=90", "disk.ballast=64MiB"]))
+        }
+        #expect(settings.disk == .init(warningPercent: 85, fullPercent: 90, ballast: 64 << 20))
+        #expect(
+            try await problems(minimal, overrides: ["disk.full-percent=80"])
+                == ["disk.warning-percent: at most disk.full-percent, 80"])
+    }
+
     @Test func settingsNeedNoFile() async throws {
         let source = try await SettingsSource(
             file: nil, environment: ["GUILDHALL_NODE_ID": "r1", "GUILDHALL_DATA": "/tmp/r1"],

@@ -36,6 +36,29 @@ import Testing
         #expect(try await fixture.embedded.list(prefix: CoordinatorKey.slots).revision == revision)
     }
 
+    @Test func noFreshMapIsMadeOverWhatDisksHoldOrWhileOneIsRebuilt() async throws {
+        let fixture = try await ClusterFixture()
+        let member = try await fixture.member("g1")
+        try await member.update { $0.heldSlots = 3 }
+        for slot in 0..<2 as Range<UInt64> { try await fixture.write(row(slot, 4, "g1")) }
+        let failure = await #expect(throws: ClusterFailure.self) {
+            try await initialiser(fixture, 1).run(deadline: .now() + .milliseconds(30))
+        }
+        #expect("\(try #require(failure))".contains("the disk of g1 holds 1 slots that the shard map lacks"))
+        try await member.update { $0.heldSlots = 2 }
+        let mark = CoordinatorTransaction(operations: [
+            .put(CoordinatorKey.rebuilding, ByteBuffer(string: "c"), lease: nil)
+        ])
+        _ = try await fixture.embedded.commit(mark)
+        await #expect(throws: ClusterFailure.self) {
+            try await initialiser(fixture, 1).run(deadline: .now() + .milliseconds(30))
+        }
+        #expect(try await ShardMapRows.list(fixture.embedded).rows.count == 2)
+        _ = try await fixture.embedded.commit(CoordinatorTransaction(operations: [.delete(CoordinatorKey.rebuilding)]))
+        try await initialiser(fixture, 1).run()
+        #expect(try await ShardMapRows.list(fixture.embedded).rows.count == 1024)
+    }
+
     @Test func anInterruptedStartIsCompletedAroundWhatIsWritten() async throws {
         let fixture = try await ClusterFixture()
         let members = [try await fixture.member("g1"), try await fixture.member("g2")]

@@ -24,7 +24,8 @@ final class ReplicaNode: Sendable {
     private let isCut = Mutex(false)
 
     init(
-        _ name: String, folder: String, cluster: ClusterRecord, coordinator: any Coordinator, limits: SlotLimits
+        _ name: String, folder: String, cluster: ClusterRecord, coordinator: any Coordinator, limits: SlotLimits,
+        disk: GuildRole.Disk = GuildRole.Disk()
     ) async throws {
         let id = NodeID(rawValue: name)!
         self.id = id
@@ -32,7 +33,7 @@ final class ReplicaNode: Sendable {
         let identity = TransportIdentity(node: id, cluster: { cluster.id })
         client = TransportClient(identity: identity, group: group, logger: TestNode.quiet)
         server = TransportServer(identity: identity, group: group, logger: TestNode.quiet)
-        role = GuildRole(folder: folder, registry: TestService.registry, limits: limits)
+        role = GuildRole(folder: folder, disk: disk, registry: TestService.registry, limits: limits)
         for (method, handler) in role.handlers { server.register(method, handler) }
         for (method, acceptor) in role.acceptors { server.register(method, acceptor: acceptor) }
         let address = try await server.start(host: "127.0.0.1", port: 0)
@@ -41,12 +42,14 @@ final class ReplicaNode: Sendable {
             id: id, roles: [], host: "127.0.0.1", port: address.port ?? 0, pid: 1, startedAt: clock.now())
         member = try await ClusterMember.join(
             as: record, cluster: cluster, coordinator: coordinator, clock: clock, logger: TestNode.quiet)
-        let services = NodeServices(
+        var services = NodeServices(
             node: id, cluster: cluster.id, tokenSecret: cluster.tokenSecret, clock: clock, coordinator: coordinator,
             view: member,
             slots: RemoteSlotCaller(
                 view: member, client: client, localNode: id, localHandler: role.handlers[.slot]),
             client: client, eventLoops: group, logger: TestNode.quiet)
+        services.clusterRecord = cluster
+        services.updateRecord = { [member] in try await member.update($0) }
         try await role.start(services, record: &record)
         record.roles = [.guild]
         try await member.update { [record] in $0 = record }
@@ -99,9 +102,12 @@ final class ReplicaCluster: Sendable {
         caller = RemoteSlotCaller(view: router, client: client)
     }
 
-    func start(_ name: String, limits: SlotLimits = SlotLimits()) async throws -> ReplicaNode {
+    func start(
+        _ name: String, limits: SlotLimits = SlotLimits(), disk: GuildRole.Disk = GuildRole.Disk()
+    ) async throws -> ReplicaNode {
         try await ReplicaNode(
-            name, folder: folder.path + "/" + name, cluster: cluster, coordinator: coordinator, limits: limits)
+            name, folder: folder.path + "/" + name, cluster: cluster, coordinator: coordinator, limits: limits,
+            disk: disk)
     }
 
     /// Writes the slot's row anew, as the controller does: the epoch rises by one.

@@ -2,12 +2,14 @@ import Coordination
 import Identity
 import Placement
 import Routing
+import Wire
 
 extension ClusterControl {
     /// Sets a slot going to a node, which becomes its primary: in place of the present one when it holds no copy yet.
     public func move(_ slot: Slot, to node: NodeID) async throws(ControlFailure) -> ShardMapRow {
         guard isRegistered(node) else { throw .unknown("\(node) is not registered as a guild node") }
         guard try await !departures().contains(node) else { throw .conflict("\(node) is drained or removed") }
+        guard view.node(node)?.isDiskFull != true else { throw .conflict("the disk of \(node) is nearly full") }
         if let job = try await job(), !job.isOver, job.moves.contains(where: { $0.slot == slot }) {
             throw .conflict("a rebalance is about to move slot \(slot): wait for it, or abort it")
         }
@@ -105,8 +107,13 @@ extension ClusterControl {
         public var learners: Int
         /// Rows with a target.
         public var moving: Int
+        /// Guild nodes whose disks are nearly full: they take no writes and no copies.
+        public var diskFull: [NodeID]
         public var job: RebalanceJob?
     }
+
+    /// The disks of the guild nodes that have told of theirs.
+    public func disks() async -> [NodeID: NodeStatus.Disk] { await loads.book.disks }
 
     public func overview() async throws(ControlFailure) -> Overview {
         let start = ContinuousClock.now
@@ -126,7 +133,8 @@ extension ClusterControl {
             controller: controller.map { String(buffer: $0.value) }, coordinatorLatency: latency,
             belowMinimum: rows.filter { $0.inSync.count < $0.minimum }.map(\.slot).sorted(),
             belowFactor: rows.count { $0.inSync.count < factor },
-            learners: rows.reduce(0) { $0 + $1.learners.count }, moving: rows.count { !$0.target.isEmpty }, job: job)
+            learners: rows.reduce(0) { $0 + $1.learners.count }, moving: rows.count { !$0.target.isEmpty },
+            diskFull: guilds.filter(\.isDiskFull).map(\.id).sorted(), job: job)
     }
 
     /// The hottest slots, by processor time, then requests.

@@ -85,7 +85,9 @@ public struct Controller: Sendable {
         var feeders: Set<NodeID> = []
         var takers: [NodeRecord] = []
         var leaving: Set<NodeID> = []
-        /// Being stopped: they keep their copies, but not their primacies.
+        /// Nearly full: they get nothing new, and lead nothing.
+        var full: Set<NodeID> = []
+        /// Being stopped, or nearly full: they keep their copies, but not their primacies.
         var stopping: Set<NodeID> = []
         var replication: (factor: Int, minimum: Int) = (1, 1)
     }
@@ -95,9 +97,11 @@ public struct Controller: Sendable {
         let guilds = situation.nodes.filter { $0.roles.contains(.guild) }
         field.registered = Set(guilds.map(\.id))
         field.feeders = Set(guilds.filter(\.canReplicate).map(\.id))
-        field.stopping = Set(guilds.filter(\.isDraining).map(\.id))
+        field.full = Set(guilds.filter(\.isDiskFull).map(\.id))
+        field.stopping = Set(guilds.filter(\.isDraining).map(\.id)).union(field.full)
         field.takers = guilds.filter {
-            !$0.isDraining && $0.weight > 0 && $0.canReplicate && !situation.departures.contains($0.id)
+            !$0.isDraining && !$0.isDiskFull && $0.weight > 0 && $0.canReplicate
+                && !situation.departures.contains($0.id)
         }
         .sorted { $0.id < $1.id }
         field.replication = situation.settings.replication(
@@ -240,7 +244,9 @@ public struct Controller: Sendable {
     /// The target that the row should have; `nil` when it is fine as it is, or nothing better is to be had.
     private mutating func wanted(_ row: ShardMapRow, _ field: Field, _ choice: inout ReplicaChoice) -> [NodeID]? {
         let goal = row.target.isEmpty ? row.holders : row.target
-        var kept = goal.filter { !field.leaving.contains($0) }
+        var kept = goal.filter {
+            !field.leaving.contains($0) && (row.holders.contains($0) || !field.full.contains($0))
+        }
         // A holder that stays and is not in the target may serve in place of one that leaves it.
         if kept.count < goal.count {
             for node in row.inSync where kept.count < max(field.replication.factor, row.minimum) {

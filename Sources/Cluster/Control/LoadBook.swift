@@ -42,12 +42,15 @@ public struct LoadBook: Sendable {
     private var rates: [Slot: Rate] = [:]
     private var longRates: [Slot: Rate] = [:]
     private var heard: [NodeID: Duration] = [:]
+    /// As the nodes last told.
+    public private(set) var disks: [NodeID: NodeStatus.Disk] = [:]
 
     public init() {}
 
     /// A node's report.
     public mutating func note(_ status: NodeStatus, of node: NodeID, now: Duration) {
         heard[node] = now
+        disks[node] = status.disk
         // Backups report too; what a slot costs is what it costs its primary.
         for slot in status.slots where slot.isServing {
             let sample = Sample(node: node, epoch: slot.epoch, load: slot.load, time: now)

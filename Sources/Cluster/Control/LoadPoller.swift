@@ -16,7 +16,8 @@ public actor LoadPoller {
     }
 
     private let view: any ClusterView
-    private let client: any CallClient
+    /// Reaches the guild nodes.
+    nonisolated let client: any CallClient
     private let settings: Settings
     private let start = ContinuousClock.now
     public private(set) var book = LoadBook()

@@ -68,7 +68,7 @@ public struct RebalancePlan: Sendable {
         }
         let factor = settings.replication(guildNodes: guilds.count { !departures.contains($0.id) }).factor
         let weights = measure == .load ? book.weights() : []
-        let planned: [PlacementRow]
+        var planned: [PlacementRow]
         do {
             planned = try plan(
                 nodes: places, loads: weights,
@@ -78,7 +78,15 @@ public struct RebalancePlan: Sendable {
                 }, settings: PlacementSettings(bound: bound, replicationFactor: factor))
         } catch { throw .conflict("no plan: \(error)") }
         var moves: [SlotMove] = []
-        for (row, wanted) in zip(rows.sorted(by: { $0.slot < $1.slot }), planned) {
+        let full = Set(guilds.filter(\.isDiskFull).map(\.id))
+        for (index, row) in rows.sorted(by: { $0.slot < $1.slot }).enumerated() {
+            let wanted = planned[index]
+            // Who has no space gets nothing more; the slot stays for now.
+            let gives = wanted.nodes.contains { full.contains($0) && !row.holders.contains($0) }
+            if gives || row.primary != wanted.nodes[0] && full.contains(wanted.nodes[0]) {
+                planned[index].nodes = row.holders
+                continue
+            }
             guard wanted.nodes.first != row.primary || Set(wanted.nodes) != Set(row.holders) else { continue }
             moves.append(SlotMove(slot: row.slot, from: row.holders, to: wanted.nodes))
         }

@@ -124,6 +124,9 @@ public enum CoordinatorKey {
     public static let movedTo = "moved-to"
     /// The id of the cluster that is being copied here; no process starts, and none makes a cluster, meanwhile.
     public static let arriving = "arriving"
+    /// The cluster's record was put back after a loss, and its shard map is to be made anew from the guild nodes' disks:
+    /// nobody writes a fresh one meanwhile.
+    public static let rebuilding = "rebuilding"
 
     public static func node(_ id: NodeID) -> String { nodes + id.rawValue }
     /// Four digits, so that key order is slot order.

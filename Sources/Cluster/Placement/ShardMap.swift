@@ -150,6 +150,11 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
     public var protocolVersions: ClosedRange<UInt64>
     /// The newest format of data that the process reads and writes.
     public var dataFormat: UInt64 = 1
+    /// A guild node's disk is nearly full: it takes no writes, is to be primary of nothing, and gets no new copies.
+    public var isDiskFull = false
+    /// Slots that a guild node's disk holds, as counted now and then. Where the shard map lacks rows of them, the
+    /// coordinator's data was lost, and a fresh map would lose theirs.
+    public var heldSlots = 0
 
     public init(
         id: NodeID, roles: [Role], host: String, port: Int, healthPort: Int = 0, machine: String = "",
@@ -195,6 +200,8 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
         writer.write(14, startedAt)
         if isDraining { writer.write(15, true) }
         if dataFormat != 1 { writer.write(16, dataFormat) }
+        if isDiskFull { writer.write(19, true) }
+        if heldSlots != 0 { writer.write(20, heldSlots) }
         guard protocolVersions != NodeRecord.unsaidVersions else { return }
         writer.write(17, protocolVersions.lowerBound)
         writer.write(18, protocolVersions.upperBound)
@@ -226,6 +233,8 @@ public struct NodeRecord: Hashable, Sendable, FieldCodable {
             case 16: dataFormat = try field.uint64()
             case 17: lowest = try field.uint64()
             case 18: highest = try field.uint64()
+            case 19: isDiskFull = try field.bool()
+            case 20: heldSlots = try field.int()
             default: break
             }
         }

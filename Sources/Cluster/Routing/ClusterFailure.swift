@@ -18,6 +18,8 @@ public enum ClusterFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case moved(to: String)
     /// A migration to this coordinator, or away from it, cannot go on as asked.
     case migration(String)
+    /// The cluster's record cannot be put back as asked.
+    case restoration(String)
     /// The shard map cannot be planned.
     case placement(String)
 
@@ -39,7 +41,7 @@ public enum ClusterFailure: Error, Hashable, Sendable, CustomStringConvertible {
         case .deadlineExceeded(let what): "not done within the deadline: \(what)"
         case .moved(let place):
             "the cluster was moved to \(place): point this process's coordinator settings there"
-        case .migration(let reason): "\(reason)"
+        case .migration(let reason), .restoration(let reason): "\(reason)"
         case .placement(let reason): "the shard map cannot be planned: \(reason)"
         }
     }

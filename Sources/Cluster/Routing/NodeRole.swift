@@ -18,6 +18,10 @@ public struct NodeServices: Sendable {
     public var client: any CallClient
     /// The event loops of the process's transport, for work that calls bring; a role without them makes its own.
     public var eventLoops: (any EventLoopGroup)?
+    /// What makes the cluster this cluster; absent in tests that need none of it.
+    public var clusterRecord: ClusterRecord?
+    /// Changes the process's record, now and in every later registration.
+    public var updateRecord: @Sendable (@escaping @Sendable (inout NodeRecord) -> Void) async throws -> Void = { _ in }
     public var logger: Logger
 
     public init(

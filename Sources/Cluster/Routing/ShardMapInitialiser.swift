@@ -37,6 +37,7 @@ public struct ShardMapInitialiser: Sendable {
     /// - Throws: ``ClusterFailure/deadlineExceeded(_:)``, with what was missing; ``ClusterFailure/unreadable(key:reason:)``.
     public func run(deadline: NIODeadline = .distantFuture) async throws(ClusterFailure) {
         var backoff = Backoff(initial: .milliseconds(50), maximum: .milliseconds(500))
+        var told = ""
         while true {
             let missing: String
             do throws(ClusterFailure) {
@@ -47,6 +48,8 @@ public struct ShardMapInitialiser: Sendable {
             } catch {
                 throw error
             }
+            if missing != told { logger.notice("the shard map is not made yet", metadata: ["waits_for": "\(missing)"]) }
+            told = missing
             guard await backoff.pause(until: deadline) else { throw .deadlineExceeded("the shard map: \(missing)") }
         }
     }
@@ -57,7 +60,21 @@ public struct ShardMapInitialiser: Sendable {
     private func step() async throws(ClusterFailure) -> String? {
         let listing = try await ShardMapRows.list(coordinator)
         if listing.rows.count == Int(Slot.count) { return nil }
+        do throws(CoordinatorFailure) {
+            if try await coordinator.get(CoordinatorKey.rebuilding) != nil {
+                return "it is to be made anew from the guild nodes' disks: guildctl coordinator rebuild"
+            }
+        } catch { throw .coordinator(error) }
         let nodes = try await guildNodes()
+        for node in nodes {
+            // What it holds by the rows of an interrupted first start is no loss.
+            let lost = node.heldSlots - listing.rows.values.count { $0.row.holders.contains(node.id) }
+            guard lost <= 0 else {
+                return
+                    "the disk of \(node.id) holds \(lost) slots that the shard map lacks, so the coordinator's data was "
+                    + "lost: guildctl coordinator rebuild"
+            }
+        }
         guard nodes.count >= settings.guildNodes else {
             return "\(nodes.count) of \(settings.guildNodes) guild nodes have come"
         }

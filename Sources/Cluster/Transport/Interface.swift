@@ -52,6 +52,9 @@ public struct CallMethod: RawRepresentable, Hashable, Sendable, CustomStringConv
     /// ``VerificationRequest`` → ``VerificationReply``, on the bulk lane.
     public static let verify = CallMethod(rawValue: 27)
 
+    /// What a guild node's disk knows of the slots, on the bulk lane.
+    public static let inventory = CallMethod(rawValue: 28)
+
     public var description: String { String(rawValue) }
 }
 

@@ -18,6 +18,8 @@ public final class GuildRole: NodeRole {
     private static let handingOver = TimeAmount.seconds(8)
     private static let handOverPatience = TimeAmount.seconds(3)
     private static let closing = TimeAmount.seconds(3)
+    /// From one counting of what the disk holds to the next.
+    private static let countingPause = TimeAmount.seconds(30)
 
     private struct State {
         var node: SlotNode?
@@ -34,6 +36,16 @@ public final class GuildRole: NodeRole {
         let state = Mutex(State())
     }
 
+    /// How the disk under the data is watched.
+    public struct Disk: Sendable {
+        public var limits = DiskPressure.Limits()
+        /// Bytes in use and bytes available on the disk under a folder.
+        public var space: @Sendable (_ folder: String) throws(StorageFailure) -> (used: Int, available: Int) =
+            DiskGuard.space
+
+        public init() {}
+    }
+
     public let role = NodeRecord.Role.guild
     public let handlers: [CallMethod: any CallHandler]
     public let acceptors: [CallMethod: any StreamAcceptor]
@@ -43,6 +55,7 @@ public final class GuildRole: NodeRole {
     private let backups: BackupService
     /// From the comparison of one slot's replicas to the next's; zero for none.
     private let verifyInterval: Duration
+    private let disk: Disk
     private let box = Box()
 
     /// - Parameters:
@@ -50,10 +63,11 @@ public final class GuildRole: NodeRole {
     ///   - objectCredentials: for object stores that backups lie in.
     ///   - verifyInterval: from the comparison of one slot's replicas to the next's; zero for none.
     public convenience init(
-        folder: String, objectCredentials: AWSCredentialsSource = .environment, verifyInterval: Duration = .seconds(60)
+        folder: String, objectCredentials: AWSCredentialsSource = .environment, verifyInterval: Duration = .seconds(60),
+        disk: Disk = Disk()
     ) {
         self.init(
-            folder: folder, objectCredentials: objectCredentials, verifyInterval: verifyInterval,
+            folder: folder, objectCredentials: objectCredentials, verifyInterval: verifyInterval, disk: disk,
             registry: ServiceRegistry(
                 [GuildService.self, UserService.self], authenticate: UserService.authenticate,
                 profile: UserService.profile))
@@ -61,10 +75,10 @@ public final class GuildRole: NodeRole {
 
     init(
         folder: String, objectCredentials: AWSCredentialsSource = .environment, verifyInterval: Duration = .zero,
-        registry: ServiceRegistry,
-        limits: SlotLimits = SlotLimits()
+        disk: Disk = Disk(), registry: ServiceRegistry, limits: SlotLimits = SlotLimits()
     ) {
         self.limits = limits
+        self.disk = disk
         self.verifyInterval = verifyInterval
         self.folder = folder
         self.registry = registry
@@ -74,7 +88,7 @@ public final class GuildRole: NodeRole {
             node: node, services: { box.state.withLock { $0.services } }, credentials: objectCredentials)
         handlers = [
             .slot: SlotCallHandler(node: node), .status: StatusHandler(node: node), .backup: backups,
-            .verify: VerificationHandler(node: node),
+            .verify: VerificationHandler(node: node), .inventory: InventoryHandler(node: node),
         ]
         acceptors = [
             .events: EventStreams(node: node), .replication: ReplicationStreams(node: node),
@@ -94,8 +108,13 @@ public final class GuildRole: NodeRole {
         configuration.client = services.client
         configuration.eventLoops = services.eventLoops
         configuration.limits = limits
+        configuration.diskLimits = disk.limits
+        configuration.diskSpace = disk.space
         let node = try await SlotNode.open(configuration)
         record.store = "\(node.store)"
+        record.isDiskFull = node.isDiskFull
+        record.heldSlots = try await node.heldSlots()
+        if let cluster = services.clusterRecord { try ClusterRecordCopy(folder: folder).keep(cluster) }
         box.state.withLock {
             $0.node = node
             $0.services = services
@@ -111,7 +130,7 @@ public final class GuildRole: NodeRole {
         }
     }
 
-    /// Does what follows from the node's clock, and compares replicas, until it is cancelled.
+    /// Does what follows from the node's clock and disk, and compares replicas, until it is cancelled.
     private func watch() async {
         let state = box.state.withLock { ($0.node, $0.services) }
         guard let node = state.0, let services = state.1 else { return }
@@ -129,11 +148,36 @@ public final class GuildRole: NodeRole {
                     try? await Task.sleep(for: .seconds(1))
                 }
             }
+            tasks.addTask { await GuildRole.tell(of: node, services) }
             guard verifyInterval > .zero else { return }
             let verification = BackgroundVerification(
                 node: services.node, view: services.view, client: services.client, interval: verifyInterval,
                 logger: services.logger)
             tasks.addTask { await verification.run() }
+        }
+    }
+
+    /// Keeps the cluster informed of whether this node has space, and of what it holds, until it is cancelled.
+    private static func tell(of node: SlotNode, _ services: NodeServices) async {
+        let own = services.view.node(services.node)
+        var told = (isFull: own?.isDiskFull ?? false, held: own?.heldSlots ?? 0)
+        var held = told.held
+        var counted = NIODeadline.now()
+        while !Task.isCancelled {
+            let isFull = node.isDiskFull
+            do {
+                if NIODeadline.now() - counted >= countingPause {
+                    held = try await node.heldSlots()
+                    counted = .now()
+                }
+                if isFull != told.isFull || held != told.held {
+                    try await services.updateRecord { [held] in ($0.isDiskFull, $0.heldSlots) = (isFull, held) }
+                    told = (isFull, held)
+                }
+            } catch {
+                services.logger.info("the cluster is not told of this node yet", metadata: ["reason": "\(error)"])
+            }
+            try? await Task.sleep(for: .milliseconds(200))
         }
     }
 
@@ -143,10 +187,16 @@ public final class GuildRole: NodeRole {
         }
         guard let node, let services, !isStopping else { return "the guild role does not run" }
         let rows = services.view.rows
-        if rows.isEmpty { return "there is no shard map yet" }
+        if rows.isEmpty {
+            let held = services.view.node(services.node)?.heldSlots ?? 0
+            return held == 0
+                ? "there is no shard map yet"
+                : "the disk holds \(held) slots, and the coordinator's shard map is lost: guildctl coordinator rebuild"
+        }
         if case .wrong(let ahead) = node.clockVerdict {
             return "the clock is \(ahead.milliseconds) ms ahead of the other guild nodes': set it"
         }
+        if let trouble = node.diskTrouble { return trouble }
         let own = rows.filter { $0.primary == services.node }
         let missing = own.count { !node.serves($0.slot) }
         if missing > 0 { return "\(missing) slots are being opened" }

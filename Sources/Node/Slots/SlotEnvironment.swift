@@ -10,6 +10,8 @@ struct SlotEnvironment: Sendable {
     /// Names this life of the process in replication.
     var life: UInt64
     var store: Store
+    /// Says when the disk is too full for writes of clients.
+    var disk: DiskGuard
     var writer: LogWriter
     var services: ServiceRegistry
     var clock: WallClock

@@ -16,6 +16,11 @@ extension SlotExecutor {
         let now = BootTime.now()
         for (slot, report) in reports {
             guard let replica = replicas[slot] else { continue }
+            if let row = report.row {
+                replica.durableRow = max(replica.durableRow, row)
+                // A swap may have waited for it.
+                if !swaps.isEmpty { scheduleFlush() }
+            }
             if let epoch = report.epoch { replica.core.noted(epoch, now: now) }
             if let index = report.index, report.generation == replica.generation {
                 replica.core.durable(through: index, generation: replica.core.generation)

@@ -177,6 +177,7 @@ extension SlotExecutor {
     /// - Parameter entries: of the append that was just received.
     func carryOut(_ replica: SlotReplica, entries: [ByteBuffer] = [], positions: [LogPosition] = [], now: BootTime) {
         let slot = replica.slot
+        keepRow(of: replica)
         let actions = replica.core.takeActions()
         if actions.isEmpty { return }
         for action in actions {
@@ -209,6 +210,18 @@ extension SlotExecutor {
                 clear(slot)
             }
         }
+        scheduleFlush()
+    }
+
+    /// Before anything that follows from the row: what this node does by a row is on its disk only after the row itself,
+    /// so that the map can be made anew from the disks.
+    private func keepRow(of replica: SlotReplica) {
+        // A blank disk must not look as if it stood for anything.
+        guard let row = replica.core.row, row.epoch > replica.keptRow, !replica.core.isBlank,
+            row.holders.contains(environment.node)
+        else { return }
+        replica.keptRow = row.epoch
+        changes.append(.keepRow(replica.slot, row.epoch, row.encoded()))
         scheduleFlush()
     }
 

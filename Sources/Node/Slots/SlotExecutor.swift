@@ -134,6 +134,10 @@ final class SlotExecutor {
             return refuse("too many commands wait in the slot", complete)
         }
         guard !environment.writer.isFull else { return refuse("the log's disk does not keep up", complete) }
+        // Requests of clients may read: they are refused once they would write.
+        if call.kind == .outbox || call.kind == .restore, let failure = environment.diskFailure {
+            return refuse("\(failure)", complete)
+        }
         let began = NIODeadline.now()
         defer { replica.load.spent(since: began) }
         replica.load.requests &+= 1
@@ -209,10 +213,17 @@ final class SlotExecutor {
     }
 
     private func sendSwaps() {
-        if !swaps.isEmpty { post?.swap(swaps) }
         if !campaigns.isEmpty { post?.campaign(campaigns) }
-        swaps = []
         campaigns = []
+        guard !swaps.isEmpty else { return }
+        // Whoever changes a row has it on disk: so a row that no disk knows follows from one that its author's disk knows.
+        let isReady: (RowSwap) -> Bool = { [replicas] swap in
+            guard let replica = replicas[swap.expected.slot] else { return true }
+            return replica.core.isBlank || replica.durableRow >= swap.expected.epoch
+        }
+        let ready = swaps.filter(isReady)
+        swaps.removeAll(where: isReady)
+        if !ready.isEmpty { post?.swap(ready) }
     }
 
     /// Applies what is committed, of all slots in one batch.

@@ -49,6 +49,9 @@ public struct SlotLimits: Sendable {
     /// Entries applied in one batch when the log is replayed.
     public var replayBatch = 1024
 
+    /// How often the disk's space is looked at.
+    public var diskChecking: Duration = .seconds(1)
+
     /// The times and bounds of the protocol between replicas.
     public var replication = ReplicationLimits()
     /// The smallest in-sync set that commits, for slots with at least so many replicas.

@@ -11,6 +11,10 @@ struct SlotMetrics: Sendable {
     let batchBytes = Recorder(label: "guildhall_log_batch_bytes")
     let syncLatency = Timer(label: "guildhall_log_sync_seconds")
     let logQueueBytes = Gauge(label: "guildhall_log_queue_bytes")
+    /// Of the disk under the node's data, in bytes; and 0, 1 when an operator should act, 2 when no writes are taken.
+    let diskUsed = Gauge(label: "guildhall_disk_used_bytes")
+    let diskAvailable = Gauge(label: "guildhall_disk_available_bytes")
+    let diskPressure = Gauge(label: "guildhall_disk_pressure")
     let slotsServed = Gauge(label: "guildhall_slots_served")
     let pendingCommands = Gauge(label: "guildhall_slot_pending_commands")
     let ringEvents = Gauge(label: "guildhall_event_ring_events")

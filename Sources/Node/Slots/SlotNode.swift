@@ -32,6 +32,10 @@ public final class SlotNode: Sendable {
         public var caller: any SlotCaller
         public var limits = SlotLimits()
         public var storeLimits = StoreLimits()
+        public var diskLimits = DiskPressure.Limits()
+        /// Bytes in use and bytes available on the disk under a folder.
+        public var diskSpace: @Sendable (_ folder: String) throws(StorageFailure) -> (used: Int, available: Int) =
+            DiskGuard.space
         /// Event loops that slots are spread over, when they get their own.
         public var executors = System.coreCount
         /// Event loops of the process that slots are spread over instead: a call that has come in on its slot's own
@@ -68,7 +72,8 @@ public final class SlotNode: Sendable {
     /// Between two measurements of the slots' sizes.
     private static let measurePause = TimeAmount.seconds(20)
     private let measured = Mutex((due: NIODeadline.uptimeNanoseconds(0), sizes: [Slot: Int]()))
-    private let keeper = Mutex<Task<Void, Never>?>(nil)
+    /// What goes on for as long as the node runs.
+    private let housekeeping = Mutex<[Task<Void, Never>]>([])
     /// Which slots serve, and who waits for some to.
     private let serving: ServingSlots
     /// The hub's own thread.
@@ -89,29 +94,32 @@ public final class SlotNode: Sendable {
     /// - Throws: ``StorageFailure``.
     public static func open(_ configuration: Configuration) async throws -> SlotNode {
         let node = try await SlotNode(configuration)
-        node.startKeeper()
+        node.housekeeping.withLock { $0 = [node.keepLog(), node.watchDisk()] }
         return node
     }
 
     private init(_ configuration: Configuration) async throws {
-        let maintenance = NIOThreadPool(numberOfThreads: 2)
+        let maintenance = NIOThreadPool(numberOfThreads: 3)
         maintenance.start()
         self.maintenance = maintenance
+        let metrics = SlotMetrics()
+        let disk = DiskGuard(configuration)
         let store: Store
         do {
             store = try await maintenance.runIfActive {
-                try Store(
+                // First: a full disk's ballast makes room for opening.
+                try disk.begin(in: configuration.folder)
+                return try Store(
                     folder: configuration.folder, cluster: configuration.cluster, limits: configuration.storeLimits)
             }
         } catch {
             try? await maintenance.shutdownGracefully()
             throw error
         }
-        let metrics = SlotMetrics()
         let limits = configuration.limits
         let life = UInt64.random(in: 1 ... .max)
         environment = SlotEnvironment(
-            node: configuration.node, life: life, store: store,
+            node: configuration.node, life: life, store: store, disk: disk,
             writer: LogWriter(
                 log: store.log, limits: configuration.storeLimits,
                 report: { report in
@@ -269,6 +277,9 @@ public final class SlotNode: Sendable {
         var status = NodeStatus(slots: [], logQueueBytes: environment.writer.queuedBytes)
         for host in hosts { status.slots += await host.tidy(now: environment.clock.now()).slots }
         status.slots.sort { $0.slot < $1.slot }
+        status.disk = environment.disk.usage.map {
+            NodeStatus.Disk(used: UInt64(max(0, $0.used)), available: UInt64(max(0, $0.available)))
+        }
         let sizes = await storedSizes(status.slots.map(\.slot))
         for index in status.slots.indices {
             status.slots[index].load.storedBytes = UInt64(max(0, sizes[status.slots[index].slot, default: 0]))
@@ -294,11 +305,11 @@ public final class SlotNode: Sendable {
 
     // MARK: Housekeeping
 
-    private func startKeeper() {
+    private func keepLog() -> Task<Void, Never> {
         let environment = environment
         let hosts = hosts
         let maintenance = maintenance
-        let task = Task {
+        return Task {
             var keeper = LogKeeper(limits: environment.limits)
             let clock = ContinuousClock()
             while !Task.isCancelled {
@@ -321,7 +332,23 @@ public final class SlotNode: Sendable {
                 }
             }
         }
-        keeper.withLock { $0 = task }
+    }
+
+    private func watchDisk() -> Task<Void, Never> {
+        let environment = environment
+        let maintenance = maintenance
+        return Task {
+            while !Task.isCancelled {
+                do {
+                    try await Task.sleep(for: environment.limits.diskChecking)
+                    try await maintenance.runIfActive { try environment.disk.checkAndRecord(environment.metrics) }
+                } catch let failure as StorageFailure {
+                    environment.fail(failure)
+                } catch {
+                    return
+                }
+            }
+        }
     }
 
     // MARK: The end
@@ -335,9 +362,9 @@ public final class SlotNode: Sendable {
             if isIdle { break }
             try? await Task.sleep(for: .milliseconds(5))
         }
-        let running = keeper.withLock { $0 }
-        running?.cancel()
-        await running?.value
+        let running = housekeeping.withLock { $0 }
+        for task in running { task.cancel() }
+        for task in running { await task.value }
         await post.close()
         await heldRows.stop()
         await environment.readers.shutdown()

@@ -104,6 +104,8 @@ extension SlotRuntime {
     ) throws {
         do {
             guard let id = command.requestID else { throw ServiceFault.changeWithoutRequestID }
+            // What has begun comes to its end.
+            if !command.isPending, let failure = environment.diskFailure { throw failure }
             try propose(transaction, request: Entry.Request(id: id, reply: remembered))
         } catch {
             caches.removeAll()
@@ -136,6 +138,10 @@ extension SlotRuntime {
     private func fault(_ command: Command, _ error: any Error) {
         if let refusal = error as? PrimarySlot.Refusal {
             return command.complete(.unavailable("the slot takes no writes now: \(refusal)"))
+        }
+        if let full = error as? DiskNearlyFull {
+            environment.metrics.refused.increment()
+            return command.complete(.unavailable("\(full)"))
         }
         environment.metrics.faults.increment()
         if case ServiceFault.changeWithoutRequestID = error {

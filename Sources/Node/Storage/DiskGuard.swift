@@ -7,6 +7,7 @@ public final class DiskGuard: Sendable {
 
     private let folder: String
     private let pressure: Mutex<DiskPressure>
+    private let last = Mutex<DiskPressure.Usage?>(nil)
     private let current = Atomic<Int>(DiskPressure.Level.normal.rawValue)
     private let measure: @Sendable (_ folder: String) throws(StorageFailure) -> (used: Int, available: Int)
     private let report: @Sendable (DiskPressure.Level, DiskPressure.Usage) -> Void
@@ -32,6 +33,9 @@ public final class DiskGuard: Sendable {
         DiskPressure.Level(rawValue: current.load(ordering: .relaxed)) ?? .full
     }
 
+    /// What was measured last; `nil` before the first check.
+    public var usage: DiskPressure.Usage? { last.withLock { $0 } }
+
     /// Measures, makes or releases the ballast, and reports a change. Blocks; to be called every second or so, once
     /// before slots are opened.
     ///
@@ -41,6 +45,7 @@ public final class DiskGuard: Sendable {
     public func check() throws(StorageFailure) -> DiskPressure.Usage {
         let (used, available) = try measure(folder)
         let usage = DiskPressure.Usage(used: used, available: available, ballast: ballast)
+        last.withLock { $0 = usage }
         let actions = pressure.withLock { pressure in
             defer { current.store(pressure.level.rawValue, ordering: .relaxed) }
             return pressure.measured(usage)

@@ -36,6 +36,9 @@ public struct DiskPressure: Sendable {
         /// How large the ballast is now.
         public var ballast: Int
 
+        /// What is in use, in percent.
+        public var percent: Int { used + available > 0 ? Int(Double(used) / Double(used + available) * 100) : 0 }
+
         public init(used: Int, available: Int, ballast: Int) {
             self.used = used
             self.available = available

@@ -9,8 +9,13 @@ public struct Durability: Hashable, Sendable {
     public var index: LogIndex?
     /// The last epoch that is remembered by it.
     public var epoch: Epoch?
+    /// The epoch of the last row that is remembered by it.
+    public var row: Epoch?
 
-    public init(generation: LogGeneration? = nil, index: LogIndex? = nil, epoch: Epoch? = nil) {
+    public init(
+        generation: LogGeneration? = nil, index: LogIndex? = nil, epoch: Epoch? = nil, row: Epoch? = nil
+    ) {
+        self.row = row
         self.generation = generation
         self.index = index
         self.epoch = epoch
@@ -24,6 +29,7 @@ public struct Durability: Hashable, Sendable {
             index = later.index
         }
         if let epoch = later.epoch { self.epoch = epoch }
+        if let row = later.row { self.row = row }
     }
 }
 

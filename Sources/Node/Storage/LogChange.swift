@@ -14,6 +14,8 @@ public enum LogChange: Sendable {
     case clear(Slot, generation: LogGeneration)
     /// Remembers the highest epoch that was seen in the slot's row; see ``KnownEpochs``.
     case know(Slot, Epoch)
+    /// Remembers a row of the slot and its epoch, in place of the one before.
+    case keepRow(Slot, Epoch, ByteBuffer)
     /// Says that the slot's data must not be used, or that it may be used again.
     case mark(Slot, SlotMarker?)
 
@@ -21,6 +23,7 @@ public enum LogChange: Sendable {
     var size: Int {
         switch self {
         case .append(let append): append.entry.readableBytes + 32
+        case .keepRow(_, _, let row): row.readableBytes + 32
         case .trim, .truncate, .clear, .know, .mark: 64
         }
     }
@@ -35,6 +38,7 @@ public enum LogChange: Sendable {
             (slot, Durability(generation: generation, index: LogIndex(rawValue: max(index.rawValue, 1) - 1)))
         case .clear(let slot, let generation): (slot, Durability(generation: generation, index: .zero))
         case .know(let slot, let epoch): (slot, Durability(epoch: epoch))
+        case .keepRow(let slot, let epoch, _): (slot, Durability(row: epoch))
         case .mark(let slot, _): (slot, Durability())
         }
     }

@@ -10,8 +10,10 @@ enum LogNote: UInt8 {
     case epoch = 1
     /// A ``SlotMarker``.
     case marker = 2
+    /// The newest row of the slot that this node has taken part by, encoded: for when the coordinator's rows are lost.
+    case row = 3
 
-    private static let format: UInt8 = 1
+    static let format: UInt8 = 1
     private static let prefix: [UInt8] = [0xff, 0xff]
 
     /// Of a slot's row.
@@ -26,6 +28,13 @@ enum LogNote: UInt8 {
         var value = ByteBuffer()
         value.writeInteger(format)
         value.writeInteger(number)
+        return value
+    }
+
+    static func value(_ row: ByteBuffer) -> ByteBuffer {
+        var value = ByteBuffer()
+        value.writeInteger(format)
+        value.writeImmutableBuffer(row)
         return value
     }
 
@@ -59,14 +68,30 @@ extension LogStore {
         return markers
     }
 
+    /// The newest row of each slot that this node has taken part by, encoded.
+    ///
+    /// - Throws: ``StorageFailure``.
+    public func knownRows() throws(StorageFailure) -> [Slot: ByteBuffer] {
+        try values(.row).mapValues { $0.getSlice(at: $0.readerIndex + 1, length: $0.readableBytes - 1) ?? ByteBuffer() }
+    }
+
     private func notes(_ note: LogNote) throws(StorageFailure) -> [Slot: UInt64] {
-        var notes: [Slot: UInt64] = [:]
+        var numbers: [Slot: UInt64] = [:]
+        for (slot, value) in try values(note) {
+            guard let number = LogNote.number(value) else { throw .corrupt("a note of the log cannot be read") }
+            numbers[slot] = number
+        }
+        return numbers
+    }
+
+    private func values(_ note: LogNote) throws(StorageFailure) -> [Slot: ByteBuffer] {
+        var notes: [Slot: ByteBuffer] = [:]
         do {
             try database.scan(family, from: note.start, upTo: note.end) { key, value in
                 guard key.count == 5, let slot = Slot(rawValue: UInt16(key[3]) << 8 | UInt16(key[4])),
-                    let number = LogNote.number(ByteBuffer(bytes: value))
+                    value.first == LogNote.format
                 else { throw StorageFailure.corrupt("a note of the log cannot be read") }
-                notes[slot] = number
+                notes[slot] = ByteBuffer(bytes: value)
                 return true
             }
         } catch let failure as StorageFailure {

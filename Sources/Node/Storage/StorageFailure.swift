@@ -54,10 +54,13 @@ public enum StorageFailure: Error, Hashable, Sendable, CustomStringConvertible {
 
     public var description: String {
         switch self {
+        case .rocksDB(let reason) where reason.hasSuffix("No space left on device"):
+            "the disk is full: free space on it, and the process goes on when it is started again (RocksDB: \(reason))"
         case .rocksDB(let reason): "RocksDB: \(reason)"
         case .file(let path, let reason): "\(path): \(reason)"
         case .foreignCluster(let path, let found, let expected):
-            "\(path) holds data of cluster \(found), but this node belongs to cluster \(expected)"
+            "\(path) holds data of cluster \(found), but this node belongs to cluster \(expected) "
+                + "(if the coordinator's data was lost: guildctl coordinator restore-record)"
         case .newerFormat(let path, let found, let supported):
             "\(path) has data format \(found), newer than \(supported), the newest that this version reads"
         case .unreadableIdentity(let path): "\(path) is not a store file of Guildhall"

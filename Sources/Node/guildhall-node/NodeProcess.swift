@@ -111,10 +111,14 @@ final class NodeProcess: Sendable {
         return try settings.roles.map { role -> any NodeRole in
             switch role {
             case .guild:
+                var disk = GuildRole.Disk()
+                disk.limits.warning = Double(settings.disk.warningPercent) / 100
+                disk.limits.full = Double(settings.disk.fullPercent) / 100
+                disk.limits.ballast = settings.disk.ballast
                 return GuildRole(
                     folder: settings.process.data + "/guild",
                     objectCredentials: settings.objects.credentialsFile.map { .file($0) } ?? .environment,
-                    verifyInterval: settings.verifyInterval)
+                    verifyInterval: settings.verifyInterval, disk: disk)
             case .gateway:
                 return GatewayRole(
                     settings: GatewaySettings(
@@ -155,12 +159,14 @@ final class NodeProcess: Sendable {
         on eventLoops: any EventLoopGroup, record: inout NodeRecord
     ) async throws {
         let local = roles.lazy.compactMap { $0.handlers[.slot] }.first
-        let services = NodeServices(
+        var services = NodeServices(
             node: member.id, cluster: member.cluster.id, tokenSecret: member.cluster.tokenSecret, clock: clock,
             coordinator: member.coordinator, view: member,
             slots: RemoteSlotCaller(
                 view: member, client: client, localNode: local == nil ? nil : member.id, localHandler: local),
             client: client, eventLoops: eventLoops, logger: logger)
+        services.clusterRecord = member.cluster
+        services.updateRecord = { try await member.update($0) }
         for role in roles { try await role.start(services, record: &record) }
         record.roles = roles.map(\.role)
         try await member.update { [record] in $0 = record }

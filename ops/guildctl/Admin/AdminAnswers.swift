@@ -38,6 +38,18 @@ struct NodesAnswer: Codable, Sendable {
         var isDraining: Bool
         var primarySlots: Int
         var replicaSlots: Int
+        /// Absent from older routers, as are the bytes of a guild node's disk.
+        var isDiskFull: Bool?
+        var diskUsed: UInt64?
+        var diskAvailable: UInt64?
+
+        /// How full the disk is, in words.
+        var disk: String {
+            guard let diskUsed, let diskAvailable, diskUsed + diskAvailable > 0 else { return "-" }
+            return "\(Int(Double(diskUsed) / Double(diskUsed + diskAvailable) * 100)) %"
+        }
+
+        var state: String { isDraining ? "draining" : isDiskFull == true ? "disk full" : "up" }
     }
 
     var nodes: [Node]

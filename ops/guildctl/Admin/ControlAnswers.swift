@@ -47,6 +47,8 @@ struct ReplicationAnswer: Codable, Sendable {
     var belowReplicationFactor: Int
     var learners: Int
     var moving: Int
+    /// Guild nodes that take no writes for want of space; absent from older routers.
+    var diskFull: [String]?
     var rebalance: JobAnswer?
 
     /// Every slot has its copies, and nothing is under way.

@@ -43,6 +43,10 @@ struct ClusterStatus: AsyncParsableCommand {
                 "         \(replication.belowReplicationFactor) slots lack copies, \(replication.learners) copies catch up"
             )
         }
+        if let full = replication.diskFull, !full.isEmpty {
+            lines.append(
+                "         disk nearly full: \(full.joined(separator: ", ")) takes no writes and no copies: free space")
+        }
         if replication.moving > 0 { lines.append("         \(replication.moving) slots are on their way") }
         if let job = replication.rebalance, !job.isOver {
             lines.append("         rebalance \(job.state), \(job.moves - job.left) of \(job.moves) slots")

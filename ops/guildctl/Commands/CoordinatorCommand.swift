@@ -9,8 +9,11 @@ import Routing
 
 struct CoordinatorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "coordinator", abstract: "Inspects the coordinator, and moves a cluster to etcd.",
-        subcommands: [CoordinatorStatus.self, CoordinatorMigrate.self])
+        commandName: "coordinator",
+        abstract: "Inspects the coordinator, moves a cluster to etcd, and recovers from a loss.",
+        subcommands: [
+            CoordinatorStatus.self, CoordinatorMigrate.self, CoordinatorRestoreRecord.self, CoordinatorRebuild.self,
+        ])
 
     /// Closes what `body` was given, however it ends.
     static func withEtcd<Value>(

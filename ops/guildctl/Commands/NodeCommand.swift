@@ -20,13 +20,15 @@ struct NodeList: AsyncParsableCommand {
     }
 
     static func table(of nodes: [NodesAnswer.Node]) -> String {
-        var table = Table(["NODE", "ROLES", "ADDRESS", "HEALTH", "PID", "PRIMARY OF", "REPLICA OF", "STARTED", "STATE"])
+        var table = Table([
+            "NODE", "ROLES", "ADDRESS", "HEALTH", "PID", "PRIMARY OF", "REPLICA OF", "DISK", "STARTED", "STATE",
+        ])
         for node in nodes {
             table.add([
                 node.id, node.roles.joined(separator: ","), "\(node.host):\(node.port)", String(node.healthPort),
                 String(node.pid), node.roles.contains("guild") ? "\(node.primarySlots) slots" : "-",
-                node.roles.contains("guild") ? "\(node.replicaSlots) slots" : "-", node.startedAt,
-                node.isDraining ? "draining" : "up",
+                node.roles.contains("guild") ? "\(node.replicaSlots) slots" : "-", node.disk, node.startedAt,
+                node.state,
             ])
         }
         return table.text

@@ -6,6 +6,16 @@ public struct NodeSettings: Hashable, Sendable {
         case voice
     }
 
+    /// A guild node's: when the disk under its data counts as filling up, and as nearly full.
+    public struct Disk: Hashable, Sendable {
+        /// What is in use, in percent of the disk: from here on the log and the metrics warn.
+        public var warningPercent: Int
+        /// From here on the node takes no writes, and gives away what it leads.
+        public var fullPercent: Int
+        /// Bytes that are kept for the worst moment, at most a tenth of the disk; 0 for none.
+        public var ballast: Int
+    }
+
     public var process: ProcessSettings
     public var roles: [Role]
     public var coordinator: CoordinatorSettings
@@ -15,6 +25,7 @@ public struct NodeSettings: Hashable, Sendable {
     public var gatewaySocket: String
     /// A guild node's: from the comparison of one slot's replicas to the next's; zero for none.
     public var verifyInterval: Duration
+    public var disk: Disk
     public var objects: ObjectSettings
     /// The longest that a gateway's delivery waits for its journal.
     public var gatewayJournalWait: Duration
@@ -45,6 +56,13 @@ public struct NodeSettings: Hashable, Sendable {
             host: reader.text(.gatewayHost) ?? "127.0.0.1", port: reader.port(.gatewayPort))
         verifyInterval = reader.duration(
             .replicationVerifyInterval, in: .zero...(.seconds(86_400)), default: .seconds(60))
+        disk = Disk(
+            warningPercent: reader.integer(.diskWarningPercent, in: 1...99, default: 85),
+            fullPercent: reader.integer(.diskFullPercent, in: 2...99, default: 95),
+            ballast: reader.bytes(.diskBallast, in: 0...(1 << 40), default: 1 << 30))
+        if disk.warningPercent > disk.fullPercent {
+            reader.problem(.diskWarningPercent, "at most disk.full-percent, \(disk.fullPercent)")
+        }
         gatewaySocket = reader.text(.gatewaySocket) ?? process.data + "/gateway.sock"
         objects = ObjectSettings(&reader, data: process.data)
         gatewayJournalWait = reader.duration(

@@ -6,6 +6,36 @@ public struct NodeStatus: Hashable, Sendable, FieldCodable {
     public var slots: [SlotStatus]
     /// Bytes of entries that wait for the log's disk.
     public var logQueueBytes: Int
+    /// Of the disk under the node's data; absent from nodes that do not watch it.
+    public var disk: Disk?
+
+    /// Bytes in use, and bytes that the node may still take.
+    public struct Disk: Hashable, Sendable, FieldCodable {
+        public var used: UInt64
+        public var available: UInt64
+
+        public init(used: UInt64, available: UInt64) {
+            self.used = used
+            self.available = available
+        }
+
+        public func encode(into writer: inout FieldWriter) {
+            writer.write(1, used)
+            writer.write(2, available)
+        }
+
+        public init(from reader: FieldReader) throws(FieldError) {
+            var reader = reader
+            self.init(used: 0, available: 0)
+            while let field = try reader.next() {
+                switch field.number {
+                case 1: used = try field.uint64()
+                case 2: available = try field.uint64()
+                default: break
+                }
+            }
+        }
+    }
 
     public init(slots: [SlotStatus], logQueueBytes: Int) {
         self.slots = slots
@@ -15,6 +45,7 @@ public struct NodeStatus: Hashable, Sendable, FieldCodable {
     public func encode(into writer: inout FieldWriter) {
         for slot in slots { writer.write(1, slot) }
         writer.write(2, logQueueBytes)
+        if let disk { writer.write(3, disk) }
     }
 
     public init(from reader: FieldReader) throws(FieldError) {
@@ -24,6 +55,7 @@ public struct NodeStatus: Hashable, Sendable, FieldCodable {
             switch field.number {
             case 1: slots.append(try field.message())
             case 2: logQueueBytes = try field.int()
+            case 3: disk = try field.message()
             default: break
             }
         }

@@ -53,6 +53,9 @@ final class SlotReplica {
     private var lastAwaited: UInt64 = 0
     /// What the slot has cost here.
     var load = SlotLoad()
+    /// The epoch of the last row that is on its way to the disk, and of the last that has reached it.
+    var keptRow = Epoch.zero
+    var durableRow = Epoch.zero
     /// The executor knows that followers may be owed something.
     var isDirty = false
     var isToApply = false

@@ -1,5 +1,6 @@
 import Identity
 import Placement
+import Wire
 
 /// The answers of the operators' API, as docs/admin-api.md writes them; names become snake_case.
 enum AdminAnswers {
@@ -39,8 +40,15 @@ enum AdminAnswers {
         var isDraining: Bool
         var primarySlots: Int
         var replicaSlots: Int
+        var isDiskFull: Bool
+        /// Of a guild node's disk, in bytes; absent until it has told.
+        var diskUsed: UInt64?
+        var diskAvailable: UInt64?
 
-        init(_ node: NodeRecord, rows: [ShardMapRow]) {
+        init(_ node: NodeRecord, rows: [ShardMapRow], disk: NodeStatus.Disk?) {
+            isDiskFull = node.isDiskFull
+            diskUsed = disk?.used
+            diskAvailable = disk?.available
             id = node.id.rawValue
             roles = node.roles.map(\.description)
             host = node.host

@@ -24,6 +24,8 @@ enum AdminRoutes {
         Route(.POST, "/rebalance", "admin_start_rebalance", .router),
         Route(.DELETE, "/rebalance", "admin_abort_rebalance", .router),
         Route(.GET, "/rebalance/plan", "admin_plan_rebalance", .router),
+        Route(.GET, "/coordinator/rebuild", "admin_plan_rebuild", .router),
+        Route(.POST, "/coordinator/rebuild", "admin_rebuild", .router),
         Route(.POST, "/users", "admin_create_user", .newSlot),
         Route(.POST, "/bots", "admin_create_bot", .newSlot),
         Route(.PUT, "/guilds/{guild_id}/bots/{bot_id}", "admin_add_bot", .parameter("guild_id")),

@@ -36,6 +36,7 @@ enum ControlAnswers {
         var belowReplicationFactor: Int
         var learners: Int
         var moving: Int
+        var diskFull: [String]
         var rebalance: Job?
 
         init(_ overview: ClusterControl.Overview) {
@@ -52,6 +53,7 @@ enum ControlAnswers {
             belowReplicationFactor = overview.belowFactor
             learners = overview.learners
             moving = overview.moving
+            diskFull = overview.diskFull.map(\.rawValue)
             rebalance = overview.job.map(Job.init)
         }
     }

@@ -43,6 +43,10 @@ extension Responder {
         case "admin_drain_node": try await control.drain(try parameters.node())
         case "admin_undrain_node": try await control.undrain(try parameters.node())
         case "admin_remove_node": try await control.remove(try parameters.node())
+        case "admin_plan_rebuild": return answer(RebuildAnswer(try await control.planRebuild()))
+        case "admin_rebuild":
+            let body: RebuildAnswer.Request = try decode(request.body)
+            return answer(RebuildAnswer(try await control.rebuild(acceptLoss: body.acceptLoss)))
         default: return try await shard(route, parameters, request, control)
         }
         return EdgeResponse(status: .noContent)

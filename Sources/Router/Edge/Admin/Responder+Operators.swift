@@ -38,7 +38,8 @@ extension Responder {
         case "admin_list_nodes":
             let rows = view.rows
             let nodes = view.nodes.sorted { $0.id < $1.id }
-            return answer(["nodes": nodes.map { AdminAnswers.Node($0, rows: rows) }])
+            let disks = await service.operators.control?.disks() ?? [:]
+            return answer(["nodes": nodes.map { AdminAnswers.Node($0, rows: rows, disk: disks[$0.id]) }])
         case "admin_list_shards":
             let primary = QueryString.parse(request.query)?.first { $0.name == "primary" }?.value
             let rows = view.rows.sorted { $0.slot < $1.slot }

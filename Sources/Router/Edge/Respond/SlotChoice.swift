@@ -20,7 +20,9 @@ struct SlotChoice {
         var first: (slot: Slot, primary: NodeRecord)?
         for _ in 0..<SlotChoice.maximumDraws {
             let slot = Slot(truncating: generator.next())
-            guard let row = view.row(slot), let primary = view.node(row.primary), !primary.isDraining else { continue }
+            guard let row = view.row(slot), let primary = view.node(row.primary), !primary.isDraining,
+                !primary.isDiskFull
+            else { continue }
             guard let other = first else {
                 first = (slot, primary)
                 continue
