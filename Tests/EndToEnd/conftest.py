@@ -64,9 +64,12 @@ async def world(tmp_path_factory, conformance):
     """What the bot libraries meet: guilds on three nodes, and a channel with three months of history."""
     cluster = Cluster(tmp_path_factory.mktemp("world") / "data").start()
     client = Rest(cluster.url, conformance)
-    yield await World.make(cluster, People(cluster, client))
-    await client.close()
-    assert cluster.stop() == 0
+    try:
+        yield await World.make(cluster, People(cluster, client))
+    finally:
+        await client.close()
+        code = cluster.stop()
+    assert code == 0
 
 
 @pytest.fixture(scope="session")
