@@ -20,6 +20,7 @@ extension Node {
     private func reportCommit(_ host: SlotHost) {
         guard host.replica.isPrimary, host.replica.commitIndex > host.reportedCommit else { return }
         world.oracle.commits(host, at: self, through: host.replica.commitIndex)
+        world.committed(host.slot, at: self)
     }
 
     private func perform(_ action: ReplicaSlot.Action, for host: SlotHost) {
@@ -63,9 +64,12 @@ extension Node {
             send(.admission(slot: slot, epoch, life: life), to: to)
         case .sendSnapshot(let to):
             let number = world.number(of: to)
-            world.send(
-                .snapshot(slot: slot, host.replica.primaryEpoch, host.state), from: index, to: number,
-                after: world.random.span(5, 400))
+            let snapshot = NodeMessage.snapshot(slot: slot, host.replica.primaryEpoch, host.state)
+            let delay = world.random.span(5, 400)
+            world.send(snapshot, from: index, to: number, after: delay)
+            if world.now < world.snapshotsTwiceUntil {
+                world.send(snapshot, from: index, to: number, after: delay + world.random.span(10, 300))
+            }
             world.push(.snapshotTimeout(node: index, life: life, slot: slot, to: number), in: 3 * Scenario.second)
         case .noteEpoch(let epoch): write(.note(epoch), of: host)
         case .wipe(let reason):

@@ -8,6 +8,8 @@ final class Oracle {
     /// By slot: the entries that are committed, from index 1.
     private(set) var committed: [[ModelEntry]]
     private var openings: [[Epoch: String]]
+    /// By slot: the highest epoch in which anybody has served, and who.
+    private var served: [(epoch: Epoch, node: Int)]
     private var lastID: [Snowflake]
     /// By slot: the events that a subscriber has got, which asks each new primary for those after its last.
     private(set) var events: [[LogIndex]]
@@ -18,6 +20,7 @@ final class Oracle {
         self.world = world
         committed = Array(repeating: [], count: slots)
         openings = Array(repeating: [:], count: slots)
+        served = Array(repeating: (.zero, 0), count: slots)
         lastID = Array(repeating: Snowflake(rawValue: 0), count: slots)
         events = Array(repeating: [], count: slots)
         subscribed = Array(repeating: 0, count: slots)
@@ -108,6 +111,13 @@ final class Oracle {
         for other in world.nodes where other !== node && other.isUp {
             guard let host = other.hosts[slot], host.replica.mayServe(now: other.bootTime) else { continue }
             fail("one serving primary", "slot \(slot): \(node.index) and \(other.index)")
+        }
+        guard let epoch = node.hosts[slot]?.replica.primaryEpoch else { return }
+        if epoch >= served[slot].epoch { return served[slot] = (epoch, node.index) }
+        if served[slot].node != node.index {
+            fail(
+                "no primary serves after a later one",
+                "slot \(slot): \(node.index) in \(epoch), \(served[slot].node) did in \(served[slot].epoch)")
         }
     }
 

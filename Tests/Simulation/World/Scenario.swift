@@ -25,6 +25,13 @@ struct Scenario {
         case stepClock(node: Int, milliseconds: Int64)
         case move(slot: Int)
         case drain(node: Int, span: Int64)
+        /// Clients call one slot, often.
+        case rush(slot: Int, span: Int64)
+        /// Each snapshot comes a second time.
+        case snapshotsTwice(span: Int64)
+        /// The slot's primary ends with the next commit of an entry that the follower's disk lacks.
+        case ambush(slot: Int, follower: Int, down: Int64)
+        case theme(Theme, slot: Int)
     }
 
     static let second: Int64 = 1_000_000_000
@@ -66,6 +73,7 @@ struct Scenario {
             faults.append((time, .pause(node: random.integer(0...nodes - 1), span: random.span(2_900, 4_500))))
             faults.append((time + random.span(2_600, 3_300), .coordinatorPause(span: random.span(800, 2_500))))
         }
+        chooseTheme(&random)
         faults.sort { $0.time < $1.time }
     }
 

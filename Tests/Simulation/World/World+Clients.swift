@@ -15,7 +15,8 @@ extension World {
         guard calls.count < scenario.operations || now < Scenario.span, now < Scenario.span + 3 * Scenario.second else {
             return
         }
-        let slot = random.integer(0...slots.count - 1)
+        var slot = random.integer(0...slots.count - 1)
+        if let rush, now < rush.until, random.chance(0.8) { slot = rush.slot }
         let choice = random.integer(0...9)
         let kind: ClientCall.Kind = choice < 6 ? .append : choice < 8 ? .read : .committedRead
         let call = ClientCall(
@@ -33,7 +34,8 @@ extension World {
     /// When the client calls again.
     private func rest(_ client: Int) {
         let mean = Double(Scenario.span / 1_000_000) * Double(scenario.clients) / Double(scenario.operations)
-        push(.nextCall(client: client), in: random.span(0, mean * 1.2))
+        let isRushed = rush.map { now < $0.until } ?? false
+        push(.nextCall(client: client), in: random.span(0, isRushed ? mean / 6 : mean * 1.2))
     }
 
     private func choose(_ call: ClientCall) -> Int {

@@ -43,6 +43,11 @@ extension World {
             guard nodes.count > 3 else { return }
             draining.insert(node)
             push(.heal(place), in: span)
+        case .rush(let slot, let span): rush = (slot, now + span)
+        case .snapshotsTwice(let span): snapshotsTwiceUntil = max(snapshotsTwiceUntil, now + span)
+        case .ambush(let slot, let follower, let down):
+            ambush = Ambush(slot: slot, follower: follower, down: down, until: now + Scenario.second)
+        case .theme(let theme, let slot): begin(theme, slot: slot)
         }
     }
 

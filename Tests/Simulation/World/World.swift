@@ -8,7 +8,7 @@ public final class World {
     public let seed: UInt64
     var random: SeededRandom
     private(set) var now: Int64 = 0
-    let scenario: Scenario
+    var scenario: Scenario
     let limits = ReplicationLimits()
     let names: [NodeID]
     let slots: [Slot]
@@ -31,6 +31,11 @@ public final class World {
     /// What healing has to undo, by the place of the fault.
     var blocked: [Int: [(Int, Int)]] = [:]
     var draining: Set<Int> = []
+    /// The slot that clients call often, and until when.
+    var rush: (slot: Int, until: Int64)?
+    /// Snapshots come twice until then.
+    var snapshotsTwiceUntil: Int64 = 0
+    var ambush: Ambush?
     var isEnding = false
 
     /// - Parameter trace: gets a line for each thing that happens.
