@@ -140,7 +140,7 @@ let package = Package(
             [
                 "Identity", "Wire", "Placement", "Coordination", "Control", "Transport", "Routing", "Operations",
                 nioCore, nioPosix, logging, metrics, tracing, crypto,
-                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
             ]),
         .executableTarget(
             name: "guildhall-router",

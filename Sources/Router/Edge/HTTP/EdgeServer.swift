@@ -39,6 +39,7 @@ public final class EdgeServer: Sendable {
         decoderLimits.maxHeaderFieldSize = limits.maximumHeaderBytes
         decoderLimits.maxHeaderListSize = limits.maximumHeaderBytes
         decoderLimits.maxHeaderFieldCount = limits.maximumHeaderFields
+        try PipelineTypes.build()
         let listener = try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
