@@ -14,7 +14,7 @@ from typing import Callable
 from chaos import etcd
 from chaos.scene import DISK_MEGABYTES
 
-LANES = ("nodes", "network", "edge", "operator")
+LANES = ("nodes", "machines", "network", "edge", "operator")
 # Of the leases that replicas give a primary: 2 s for it to serve, 3 s for them to wait.
 LEASE = 3.0
 
@@ -102,7 +102,7 @@ async def pause_long(scene):
     await pause(scene, scene.some_guild(), scene.seconds(LEASE + 1, LEASE + 5))
 
 
-@fault("clock-step", "nodes", "clock", maximum_pause=LEASE + 3)
+@fault("clock-step", "machines", "clock", maximum_pause=LEASE + 3)
 async def clock_step(scene):
     name = scene.cluster.own_clock
     step = scene.choice.choice((-3600, -20, -2, 1, 5, 30, 86_400))
@@ -117,7 +117,7 @@ async def clock_step(scene):
     await scene.until_ready(name)
 
 
-@fault("disk-full", "nodes", "disk", impairs_guilds=True, maximum_pause=LEASE + 3)
+@fault("disk-full", "machines", "disk", impairs_guilds=True, maximum_pause=LEASE + 3)
 async def disk_full(scene):
     name = scene.cluster.small_disk
     seconds, left = scene.seconds(3, 6), scene.choice.choice((0, 0, DISK_MEGABYTES // 40))
