@@ -1,3 +1,4 @@
+import Foundation
 import Identity
 import NIOCore
 import Replication
@@ -37,6 +38,17 @@ import Wire
         var entry = Self.entry
         entry.request?.reply = reply
         #expect(try Entry(decoding: entry.encoded()).request?.reply == reply)
+    }
+
+    /// A dictionary's own order is another in each process, and replicas would hold different rows.
+    @Test func rememberedParametersLieInTheOrderOfTheirNames() {
+        let names = (0..<32).map { "parameter-\($0 + 10)" }
+        let reply = Entry.RememberedReply.reference(
+            status: 200, operation: "get_message", parameters: Dictionary(uniqueKeysWithValues: names.map { ($0, "") }))
+        let bytes = Entry.Request(id: RequestID(mintedMilliseconds: 5, random: 1), reply: reply).encoded()
+        let text = String(decoding: bytes.readableBytesView, as: UTF8.self)
+        let places = names.map { text.range(of: $0)?.lowerBound }
+        #expect(places.allSatisfy { $0 != nil } && places.compactMap(\.self) == places.compactMap(\.self).sorted())
     }
 
     @Test func refusesEveryFlippedBit() throws {

@@ -85,6 +85,19 @@ private final class TestDisk: Sendable {
         try await cluster.close()
     }
 
+    @Test func aStoreIsNotOpenedWithoutSpaceAndTheReasonIsSaid() async throws {
+        let cluster = try await ReplicaCluster()
+        let disk = TestDisk(used: 1000)
+        let failure = await #expect(throws: StorageFailure.self) {
+            _ = try await cluster.start("a", limits: limits, disk: disk.disk)
+        }
+        #expect("\(try #require(failure))".hasPrefix("the disk is full: free space on it"))
+        disk.use(900)
+        let node = try await cluster.start("a", limits: limits, disk: disk.disk)
+        await node.close()
+        try await cluster.close()
+    }
+
     @Test func aBackupWhoseDiskIsNearlyFullGoesOnTakingEntries() async throws {
         let cluster = try await ReplicaCluster()
         let disk = TestDisk(used: 960)

@@ -49,7 +49,7 @@ import Testing
         expectCorrupt(index: 6) { _ = try log.rawEntries(Self.slot, from: LogIndex(rawValue: 6), maximumBytes: 1) }
         #expect(try log.rawEntries(Self.others[0], from: .zero, maximumBytes: 1 << 20).count == 6)
         // It can be taken out and deleted.
-        try fixture.store.delete(Self.slot, writer: fixture.writer)
+        try fixture.store.delete([Self.slot], writer: fixture.writer)
         #expect(try log.last(Self.slot) == nil)
     }
 

@@ -34,7 +34,7 @@ import Testing
         // The first key that another slot can have: right behind the range that is deleted.
         try fixture.apply(Self.other, [StateStoreTests.put(.guild, [], "first")], index: 8)
         try fixture.store.state.flush()
-        try fixture.store.delete(Self.slot, writer: fixture.writer)
+        try fixture.store.delete([Self.slot], writer: fixture.writer)
         #expect(try fixture.sums(Self.slot).values.allSatisfy { $0.rows == 0 })
         #expect(try fixture.store.state.persistedApplied(Self.slot) == .nothing)
         #expect(try fixture.store.log.last(Self.slot) == nil)
@@ -47,6 +47,22 @@ import Testing
         #expect(try fixture.sums(Self.slot)[.guild]?.rows == 3)
     }
 
+    @Test func deletesSeveralSlotsAtOnce() throws {
+        let slots = [Self.slot, Slot(truncating: UInt64(Self.other.rawValue) + 1)]
+        for slot in slots + [Self.other] {
+            try fixture.fill(slot, rows: 50, index: 7)
+            fixture.append(slot, 1...7)
+        }
+        try fixture.store.delete(slots, writer: fixture.writer)
+        for slot in slots {
+            #expect(try fixture.sums(slot).values.allSatisfy { $0.rows == 0 })
+            #expect(try fixture.store.log.last(slot) == nil)
+        }
+        #expect(try fixture.store.log.markers() == [:])
+        #expect(try fixture.sums(Self.other)[.guild]?.rows == 50)
+        #expect(try fixture.store.log.last(Self.other)?.index == LogIndex(rawValue: 7))
+    }
+
     /// An installed snapshot lies in files of its own, which go as a whole.
     @Test func deletingAnInstalledSlotFreesItsSpaceAtOnce() throws {
         let source = try StoreFixture(folder.path + "/source")
@@ -54,7 +70,7 @@ import Testing
         let (ingestion, parts) = try fixture.receive(try source.store.state.export(Self.slot, partBytes: 100 << 10))
         _ = try ingestion.install(parts: parts)
         #expect(try tableBytes() > 1_000_000)
-        try fixture.store.delete(Self.slot, writer: fixture.writer)
+        try fixture.store.delete([Self.slot], writer: fixture.writer)
         #expect(try tableBytes() < 100_000)
     }
 
@@ -63,7 +79,7 @@ import Testing
         try fixture.fill(Self.slot, rows: 1000, index: 7)
         try fixture.store.state.flush()
         var reader: StateSnapshot? = fixture.store.state.snapshot(Self.slot)
-        try fixture.store.delete(Self.slot, writer: fixture.writer)
+        try fixture.store.delete([Self.slot], writer: fixture.writer)
         #expect(try reader?.checksum(.message, from: [], upTo: nil).sum.rows == 1000)
         #expect(try fixture.sums(Self.slot)[.message]?.rows == 0)
         reader = nil

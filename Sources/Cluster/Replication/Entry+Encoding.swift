@@ -198,7 +198,8 @@ extension Entry.RememberedReply: FieldCodable {
     }
 
     private static func write(_ parameters: [String: String], into writer: inout FieldWriter) {
-        for (name, value) in parameters {
+        // Every replica writes the row anew: in an order that is the same everywhere.
+        for (name, value) in parameters.sorted(by: { $0.key < $1.key }) {
             writer.write(6) {
                 $0.write(1, name)
                 $0.write(2, value)

@@ -175,6 +175,7 @@ public final class GuildRole: NodeRole {
                     told = (isFull, held)
                 }
             } catch {
+                if Task.isCancelled { return }
                 services.logger.info("the cluster is not told of this node yet", metadata: ["reason": "\(error)"])
             }
             try? await Task.sleep(for: .milliseconds(200))

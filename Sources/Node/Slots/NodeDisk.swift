@@ -26,6 +26,9 @@ extension SlotEnvironment {
 }
 
 extension DiskGuard {
+    /// What there must be before a store is opened, at most, in bytes.
+    private static let neededToOpen = 8 << 20
+
     /// A guard that logs what changes.
     convenience init(_ configuration: SlotNode.Configuration) {
         let (logger, ballast) = (configuration.logger, configuration.diskLimits.ballast)
@@ -57,6 +60,13 @@ extension DiskGuard {
             throw StorageFailure.file(path: folder, reason: "\(error)")
         }
         try check()
+        // Measured again: the ballast may just have been given up. A RocksDB that runs out of space while it is opened
+        // aborts (Debian's is built with assertions), and does not say why.
+        let usage = try check()
+        let needed = min(DiskGuard.neededToOpen, (usage.used + usage.available) / 64)
+        guard usage.available >= needed else {
+            throw StorageFailure.diskFull(path: folder, available: usage.available, needed: needed)
+        }
     }
 
     func checkAndRecord(_ metrics: SlotMetrics) throws(StorageFailure) {

@@ -104,16 +104,31 @@ extension SlotExecutor {
     }
 
     /// Deletes what the disk has of the slot, then looks at its row again.
+    ///
+    /// There is no haste, and every deletion flushes the whole store: so those of a rebalance are gathered.
     private func clear(_ slot: Slot) {
         absences[slot] = .clearing
+        toClear.append(slot)
+        guard toClear.count == 1 else { return }
+        schedule(in: environment.limits.clearingDelay) { [weak self] in self?.clearGathered() }
+    }
+
+    private func clearGathered() {
+        let slots = toClear
+        toClear = []
         let store = environment.store
         let writer = environment.writer
-        let deletion: @Sendable () throws -> Void = { try store.delete(slot, writer: writer) }
+        let deletion: @Sendable () throws -> Void = { try store.delete(slots, writer: writer) }
         work(deletion) { executor, result in
-            executor.absences[slot] = nil
-            executor.knownEpochs[slot] = nil
-            if case .failure(let failure) = result { return executor.breakDown(slot, failure) }
-            executor.arrange(slot)
+            for slot in slots {
+                executor.absences[slot] = nil
+                executor.knownEpochs[slot] = nil
+                if case .failure(let failure) = result {
+                    executor.breakDown(slot, failure)
+                } else {
+                    executor.arrange(slot)
+                }
+            }
         }
     }
 

@@ -28,6 +28,8 @@ final class SlotExecutor {
     var rows: [Slot: ShardMapRow] = [:]
     /// Slots that are not to be touched now, and why.
     var absences: [Slot: SlotAbsence] = [:]
+    /// Whose data is to be deleted with the next ones.
+    var toClear: [Slot] = []
     /// What the disk remembers of slots that are not loaded yet.
     var knownEpochs: [Slot: Epoch] = [:]
     var peers: PeerNews?

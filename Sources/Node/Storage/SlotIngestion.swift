@@ -70,13 +70,13 @@ public final class SlotIngestion: Sendable {
         // An epoch of zero: from here on this disk may not stand for the slot until it is told that it may.
         writer.writeAndWait([.clear(slot, generation: .next()), .know(slot, .zero), .mark(slot, .ingesting)])
         reached(.marked)
-        try store.state.clear(slot)
+        try store.state.clear([slot])
         reached(.cleared)
         do {
             for (family, paths) in files { try store.state.ingest(paths, family) }
         } catch {
             // RocksDB does not take a file. If that is because its own writes fail, so do these, and the process ends.
-            try store.state.clear(slot)
+            try store.state.clear([slot])
             writer.writeAndWait([.mark(slot, nil)])
             throw StorageFailure.snapshotFailed(slot: slot, reason: "\(error)")
         }
@@ -122,14 +122,15 @@ extension Store {
         }
     }
 
-    /// Deletes all that the store has of a slot: a replica that is dropped. Nobody else may use the slot meanwhile. Blocks.
+    /// Deletes all that the store has of slots: replicas that are dropped. Nobody else may use them meanwhile. Blocks.
     ///
     /// - Throws: ``StorageFailure``.
-    public func delete(_ slot: Slot, writer: LogWriter) throws(StorageFailure) {
-        // An epoch of zero: from here on this disk has never held the slot.
-        writer.writeAndWait([.clear(slot, generation: .next()), .know(slot, .zero), .mark(slot, .deleting)])
-        try state.clear(slot)
-        writer.writeAndWait([.mark(slot, nil)])
+    public func delete(_ slots: [Slot], writer: LogWriter) throws(StorageFailure) {
+        // An epoch of zero: from here on this disk has never held them.
+        writer.writeAndWait(
+            slots.flatMap { [.clear($0, generation: .next()), .know($0, .zero), .mark($0, .deleting)] })
+        try state.clear(slots)
+        writer.writeAndWait(slots.map { .mark($0, nil) })
     }
 
     /// Finishes what a crash has interrupted, before anything uses the store.
@@ -138,9 +139,9 @@ extension Store {
     static func wipeMarked(_ log: LogStore, _ state: StateStore) throws(StorageFailure) -> [Slot] {
         let marked = try log.markers().filter(\.value.isWipedAtStart).keys.sorted()
         guard !marked.isEmpty else { return [] }
+        try state.clear(marked)
         let batch = log.makeBatch()
         for slot in marked {
-            try state.clear(slot)
             batch.add(.clear(slot, generation: .initial))
             batch.add(.mark(slot, nil))
         }

@@ -6,24 +6,32 @@ import Replication
 
 /// What is done to a slot as a whole.
 extension StateStore {
-    /// Deletes all rows of the slot, its applied index among them, brings that to disk, and frees their space. Blocks.
-    func clear(_ slot: Slot) throws(StorageFailure) {
-        var families: [Family] = []
-        for family in Family.allCases where try !database.isEmpty(handle(family), slot) { families.append(family) }
+    /// Deletes all rows of the slots, their applied indices among them, brings that to disk, and frees their space.
+    /// Blocks.
+    ///
+    /// What it costs hangs little on how many they are: the flush is of all families, and the first compaction takes with
+    /// it what the uppermost level has of all slots.
+    func clear(_ slots: [Slot]) throws(StorageFailure) {
+        var filled: [(family: Family, slot: Slot)] = []
+        for slot in slots {
+            for family in Family.allCases where try !database.isEmpty(handle(family), slot) {
+                filled.append((family, slot))
+            }
+        }
         // Without a tombstone in their way, the files of a snapshot go straight to the lowest level.
-        guard !families.isEmpty else { return try flush() }
+        guard !filled.isEmpty else { return try flush() }
         let batch = makeBatch()
-        batch.clear(slot)
+        for slot in Set(filled.map(\.slot)) { batch.clear(slot) }
         try write(batch)
         let cleared = rocksdb_get_latest_sequence_number(database.handle)
         try flush()
         // Files that hold nothing else go at once, but not while somebody may read older rows: a file that is dropped is
         // gone for snapshots too. What is left is in the upper level, or shares files with other slots.
         let isUnread = try database.oldestSnapshot() ?? cleared >= cleared
-        for family in families {
-            if isUnread { try database.dropFiles(handle(family), slot) }
-            database.compact(handle(family), slot)
+        if isUnread {
+            for (family, slot) in filled { try database.dropFiles(handle(family), slot) }
         }
+        for (family, slot) in filled { database.compact(handle(family), slot) }
     }
 
     /// Takes SST files into a family. They must hold keys that the family has no rows of.

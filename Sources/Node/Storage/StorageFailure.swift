@@ -10,6 +10,8 @@ public enum StorageFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// RocksDB's own words.
     case rocksDB(String)
     case file(path: String, reason: String)
+    /// There is too little space to open the store.
+    case diskFull(path: String, available: Int, needed: Int)
     /// The folder belongs to another cluster.
     case foreignCluster(path: String, found: String, expected: String)
     /// The folder was written by a newer version of Guildhall.
@@ -57,6 +59,9 @@ public enum StorageFailure: Error, Hashable, Sendable, CustomStringConvertible {
         case .rocksDB(let reason) where reason.hasSuffix("No space left on device"):
             "the disk is full: free space on it, and the process goes on when it is started again (RocksDB: \(reason))"
         case .rocksDB(let reason): "RocksDB: \(reason)"
+        case .diskFull(let path, let available, let needed):
+            "the disk is full: free space on it, and the process goes on when it is started again (\(path): "
+                + "\(available) bytes are available, and it takes \(needed) to begin)"
         case .file(let path, let reason): "\(path): \(reason)"
         case .foreignCluster(let path, let found, let expected):
             "\(path) holds data of cluster \(found), but this node belongs to cluster \(expected) "

@@ -10,15 +10,16 @@ public enum Mutations {
         #endif
     }
 
-    /// Makes all worlds from now on break the protocol in this way.
+    /// Makes all worlds from now on break the protocol in this way; in none when `name` is `nil`.
     ///
     /// - Returns: whether the build knows it.
-    public static func select(_ name: String) -> Bool {
+    @discardableResult
+    public static func select(_ name: String?) -> Bool {
         #if GUILDHALL_MUTATIONS
-            Mutation.active = Mutation(rawValue: name)
-            return Mutation.active != nil
+            Mutation.active = name.flatMap(Mutation.init(rawValue:))
+            return name == nil || Mutation.active != nil
         #else
-            return false
+            return name == nil
         #endif
     }
 }

@@ -113,8 +113,9 @@ final class Oracle {
             fail("one serving primary", "slot \(slot): \(node.index) and \(other.index)")
         }
         guard let epoch = node.hosts[slot]?.replica.primaryEpoch else { return }
-        if epoch >= served[slot].epoch { return served[slot] = (epoch, node.index) }
-        if served[slot].node != node.index {
+        if epoch >= served[slot].epoch {
+            served[slot] = (epoch, node.index)
+        } else if served[slot].node != node.index {
             fail(
                 "no primary serves after a later one",
                 "slot \(slot): \(node.index) in \(epoch), \(served[slot].node) did in \(served[slot].epoch)")

@@ -230,7 +230,11 @@ public final class World {
             if now < coordinator.losesOutcomesUntil, random.chance(0.4) { return }
         }
         guard let row = coordinator.rows[call.slot] else { return }
-        if now < coordinator.lostUntil[call.node] { return }
+        if now < coordinator.lostUntil[call.node] {
+            // The read is tried again: the node may have lost its connection anew since the last time.
+            if call.swap == nil, isLive(call.node, call.life) { sendToCoordinator(call) }
+            return
+        }
         push(.coordinatorAnswer(call, row), in: random.span(0.5, 4))
     }
 

@@ -54,7 +54,7 @@ import Simulation
         }
     }
 
-    /// Each mutation must be found by an invariant.
+    /// Each mutation must be found by an invariant, in seeds that the protocol as it is passes.
     private func hunt() throws {
         guard !Mutations.names.isEmpty else {
             complain("this build has no mutations: build with GUILDHALL_MUTATIONS=1\n")
@@ -62,10 +62,12 @@ import Simulation
         }
         let threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
         var escaped: [String] = []
+        var last = start
         for name in Mutations.names {
-            _ = Mutations.select(name)
+            Mutations.select(name)
             let outcome = Sweep(start: start, count: seeds, threads: threads).run()
             if let (seed, violation) = outcome.failed {
+                last = max(last, seed)
                 print("\(name): seed \(seed), after \(outcome.totals.seeds): \(violation.invariant)")
             } else {
                 escaped.append(name)
@@ -76,7 +78,13 @@ import Simulation
             complain("not found: \(escaped.joined(separator: ", "))\n")
             throw ExitCode(1)
         }
-        print("\(Mutations.names.count) mutations found")
+        Mutations.select(nil)
+        let count = last - start + 1
+        if let (seed, violation) = Sweep(start: start, count: count, threads: threads).run().failed {
+            complain("without a mutation, seed \(seed) fails too: \(violation)\n")
+            throw ExitCode(1)
+        }
+        print("\(Mutations.names.count) mutations found; the \(count) seeds pass without them")
     }
 
     private func report(_ outcome: Sweep.Outcome) {
