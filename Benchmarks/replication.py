@@ -5,7 +5,7 @@ import contextlib
 from cluster import Cluster
 from rest import CLIENTS, wrk
 from rows import ROUNDS, row
-from shape import Shape, say_load
+from shape import Shape, say_load, until
 
 
 def single_copies(cluster):
@@ -13,6 +13,7 @@ def single_copies(cluster):
     shape = Shape(cluster)
     shape.until_whole(3)
     shape.guildctl("cluster", "settings", "--replication-factor", "1", "--minimum", "1", "--yes")
+    until(lambda: all(row["minimum"] == 1 for row in shape.rows().values()), 120, "the minimum to be 1 everywhere")
     shape.guildctl("rebalance", "--apply", "--yes", "--measure", "slots", "--concurrency", "64")
     shape.until_whole(1)
 

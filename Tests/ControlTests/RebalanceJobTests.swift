@@ -36,6 +36,20 @@ struct RebalanceJobTests {
         #expect(cluster.situation.rows.allSatisfy { $0.inSync.count == 3 })
     }
 
+    @Test("moves to fewer copies do not keep the minimum from being lowered, which they wait for")
+    func fewerCopies() throws {
+        var cluster = ControlledCluster(three, minimum: 2)
+        cluster.situation.settings.replicationFactor = 1
+        cluster.situation.settings.minimum = 1
+        cluster.situation.responsive = Set(three)
+        let plan = try cluster.planJob(concurrency: 64)
+        #expect(plan.moves.count == 1024)
+        let settles = cluster.run()
+        #expect(settles)
+        #expect(cluster.situation.job?.state == .done && cluster.situation.job?.settled == 1024)
+        #expect(cluster.situation.rows.allSatisfy { $0.inSync.count == 1 && $0.minimum == 1 })
+    }
+
     @Test("it goes on when the controller dies at any step, and whatever part of its writes is lost", arguments: 1...4)
     func crashes(seed: UInt64) throws {
         var cluster = grown()

@@ -74,7 +74,10 @@ public struct Controller: Sendable {
         }
         actions += tend(situation, field, touched: &touched)
         actions += returnPrimacies(situation, field, now: now, touched: &touched)
-        actions += lowerMinimums(situation, field, touched: touched)
+        // Also of slots whose moves wait: they may wait for this.
+        var changed: Set<Slot> = []
+        for case .change(let expected, _) in actions { changed.insert(expected.slot) }
+        actions += lowerMinimums(situation, field, changed: changed)
         return actions
     }
 
@@ -281,11 +284,11 @@ public struct Controller: Sendable {
     // MARK: The minimum
 
     /// Lowers it to what an operator has said. Raising it is the primaries' part, together with the in-sync set.
-    private func lowerMinimums(_ situation: Situation, _ field: Field, touched: Set<Slot>) -> [Action] {
+    private func lowerMinimums(_ situation: Situation, _ field: Field, changed: Set<Slot>) -> [Action] {
         guard situation.settings.minimum > 0 else { return [] }
         let wanted = field.replication.minimum
         var actions: [Action] = []
-        for row in situation.rows where !touched.contains(row.slot) && row.minimum > wanted {
+        for row in situation.rows where !changed.contains(row.slot) && row.minimum > wanted {
             var new = row.with(target: row.target)
             new.minimum = wanted
             if !row.eligible.isEmpty {
