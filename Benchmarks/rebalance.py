@@ -25,7 +25,7 @@ STALL_SECONDS = 120
 
 
 def fill(cluster, channels, count, length, what):
-    """Posts at least so many messages; the rate of the last round."""
+    """Posts at least so many messages; how many it were."""
     done, rate = 0, 0
     begun = time.monotonic()
     while done < count:
@@ -33,7 +33,7 @@ def fill(cluster, channels, count, length, what):
         rate, answered, _, _ = wrk(cluster, "fill.lua", channels, seconds, length)
         done += answered
         say_load(f"{what}: {done:,} of {count:,} messages in {time.monotonic() - begun:.0f} s, {rate:,.0f}/s")
-    return rate
+    return done
 
 
 def chosen_rate(cluster, channels, wanted):
@@ -56,13 +56,13 @@ class Preloaded:
             made = list(threads.map(lambda _: cluster.guild_with_channels(1), range(GUILDS)))
         self.channels = [channels[0] for _, channels in made]
         self.slots = [slot_of(guild) for guild, _ in made]
-        self.messages = options.messages
+        self.messages = 0
         # The big slot's own part, so that it stores what was asked for.
         big = min(options.messages // 2, options.slot_megabytes * 1_000_000 // BIG_LENGTH)
         self.big_slot = self.slots[0]
         if big:
-            fill(cluster, self.channels[:1], big, BIG_LENGTH, f"slot {self.big_slot}")
-        fill(cluster, self.channels, options.messages - big, LENGTH, "preload")
+            self.messages += fill(cluster, self.channels[:1], big, BIG_LENGTH, f"slot {self.big_slot}")
+        self.messages += fill(cluster, self.channels, max(0, options.messages - self.messages), LENGTH, "preload")
 
 
 def rebalance(folder, options):

@@ -23,7 +23,7 @@ public struct DiskPressure: Sendable {
         /// How far below a threshold the level falls again.
         public var hysteresis = 0.02
         /// In bytes; 0 for none.
-        public var ballast = 1 << 30
+        public var ballast = 0
 
         public init() {}
     }

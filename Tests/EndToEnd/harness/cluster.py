@@ -55,6 +55,8 @@ class Cluster:
             [PROGRAMS / "guildctl", "cluster", "up", "--data", self.data, "--port", str(self._last_port()),
              *self.options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+            # Clusters are many, and pytest keeps their folders: they need no space set aside.
+            env={"GUILDHALL_DISK_BALLAST": "0"} | os.environ,
         )
         line = self.supervisor.stdout.readline().decode()
         if not line.startswith("ready: "):

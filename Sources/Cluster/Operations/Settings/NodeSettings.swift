@@ -59,7 +59,7 @@ public struct NodeSettings: Hashable, Sendable {
         disk = Disk(
             warningPercent: reader.integer(.diskWarningPercent, in: 1...99, default: 85),
             fullPercent: reader.integer(.diskFullPercent, in: 2...99, default: 95),
-            ballast: reader.bytes(.diskBallast, in: 0...(1 << 40), default: 1 << 30))
+            ballast: reader.bytes(.diskBallast, in: 0...(1 << 40), default: 256 << 20))
         if disk.warningPercent > disk.fullPercent {
             reader.problem(.diskWarningPercent, "at most disk.full-percent, \(disk.fullPercent)")
         }
