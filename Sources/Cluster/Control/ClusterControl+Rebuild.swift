@@ -11,10 +11,17 @@ extension ClusterControl {
     private static let inventoryTimeout = TimeAmount.seconds(5)
 
     /// Asks all registered guild nodes what their disks know, and says what a rebuild would do.
-    public func planRebuild() async throws(ControlFailure) -> MapRebuild {
-        let current: ShardMapRows
-        do { current = try await ShardMapRows.list(store.coordinator) } catch { throw .unavailable("\(error)") }
-        return MapRebuild(current: current.rows.mapValues(\.row), disks: await inventories())
+    public func planRebuild() async throws(ControlFailure) -> MapRebuild { try await comparison().plan }
+
+    /// The plan, and the rows that it was made from.
+    ///
+    /// The map is read last. Were it read first, a row that changed meanwhile would make the disks look newer than the
+    /// map. One that changes after it was read keeps its change: rows are written over the revisions read here only.
+    private func comparison() async throws(ControlFailure) -> (plan: MapRebuild, held: [Slot: ShardMapRows.Held]) {
+        let disks = await inventories()
+        let held: [Slot: ShardMapRows.Held]
+        do { held = try await ShardMapRows.list(store.coordinator).rows } catch { throw .unavailable("\(error)") }
+        return (MapRebuild(current: held.mapValues(\.row), disks: disks), held)
     }
 
     private func inventories() async -> [NodeID: NodeInventory] {
@@ -38,7 +45,7 @@ extension ClusterControl {
     /// - Throws: ``ControlFailure/conflict(_:)`` while acknowledged writes may lie on nodes that have not answered, unless
     ///   the loss is accepted; or when no disk knows better than the coordinator.
     public func rebuild(acceptLoss: Bool) async throws(ControlFailure) -> MapRebuild {
-        let plan = try await planRebuild()
+        let (plan, held) = try await comparison()
         if let doubt = plan.doubts.first, !acceptLoss {
             throw .conflict(
                 "acknowledged writes of \(plan.doubts.count) slots may be lost (slot \(doubt.slot) is the first: "
@@ -62,8 +69,6 @@ extension ClusterControl {
                     ? ""
                     : ", \(plan.doubts.count) with loss accepted (missing: "
                         + "\(MapRebuild.list(plan.absent.keys.sorted())))"))
-        let held: [Slot: ShardMapRows.Held]
-        do { held = try await ShardMapRows.list(store.coordinator).rows } catch { throw .unavailable("\(error)") }
         for start in stride(from: 0, to: rows.count, by: CoordinatorTransaction.maximumOperations) {
             let batch = rows[start..<min(start + CoordinatorTransaction.maximumOperations, rows.count)]
             let isDone = try await store.commit(
