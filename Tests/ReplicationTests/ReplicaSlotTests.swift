@@ -175,6 +175,36 @@ import Testing
         #expect(group[Self.c].log.last == group[group.row.primary].log.last)
     }
 
+    @Test(arguments: [0, 1, 3])
+    func anOvertakenAnswerDoesNotMakeAMemberOneThatLostItsDisk(entriesBack: UInt64) throws {
+        var group = Self.serving()
+        group.down.insert(Self.c)
+        group.pass(.seconds(5))
+        #expect(Set(group.row.inSync) == [Self.a, Self.b])
+        for _ in 0..<5 { _ = try group.propose(at: Self.a) }
+        group.pass(.milliseconds(500))
+        group.trim(Self.a)
+        let end = group[Self.a].log.last
+        #expect(group[Self.a].log.base == end)
+        let hint = LogPosition(epoch: end.epoch, index: LogIndex(rawValue: end.index.rawValue - entriesBack))
+
+        // b is asked whether it holds the end, and what arrives is its answer to an earlier append.
+        group.isolate(Self.b)
+        let (life, row) = (group[Self.b].life, group.row)
+        group.members[Self.a]!.replica.reconnected(Self.b, now: group.now)
+        group.members[Self.a]!.replica.received(
+            AppendReply(
+                slot: ReplicaGroup.slot, epoch: group[Self.a].primaryEpoch, result: .mismatch(hint: hint), life: life,
+                isBlank: false, commitIndex: end.index),
+            from: Self.b, now: group.now)
+        group.settle(Self.a)
+        #expect(group.row == row)
+        group.cut = []
+        _ = try group.propose(at: Self.a)
+        group.pass(.seconds(1))
+        #expect(group[Self.b].log.last == group[Self.a].log.last && group.row == row)
+    }
+
     @Test func aMoveBringsTheSlotToItsTargetAndDropsTheOthers() throws {
         var group = Self.serving(nodes: [Self.a, Self.b, Self.c, Self.d])
         _ = try group.propose(at: Self.a)

@@ -103,6 +103,17 @@ private final class ScriptedNode: CallHandler {
         #expect(node.seen.count == 1)
     }
 
+    @Test func clocksApartEndItAtOnceUnlessAnAttemptMayHaveRun() async throws {
+        let (fixture, members) = try await fixture()
+        let node = ScriptedNode(.success(.clockApart("early")), Self.done)
+        fixture.coordination.network.serve(members[1].id, handler: node)
+        await #expect(throws: SlotCallFailure.clockApart("early")) { try await call(caller(fixture, members[0])) }
+        #expect(node.seen.count == 1)
+        fixture.coordination.network.serve(
+            members[1].id, handler: ScriptedNode(.failure(.connectionLost), .success(.clockApart("early"))))
+        await #expect(throws: SlotCallFailure.outcomeUnknown("early")) { try await call(caller(fixture, members[0])) }
+    }
+
     @Test func theDeadlineEndsItWithTheLastReason() async throws {
         let (fixture, members) = try await fixture()
         fixture.coordination.network.serve(members[1].id, handler: ScriptedNode())

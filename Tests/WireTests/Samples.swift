@@ -72,6 +72,7 @@ enum Samples {
         Sample("SlotReply.unavailable", SlotReply.unavailable("starting")),
         Sample("SlotReply.refused", SlotReply.refused("old")),
         Sample("SlotReply.interrupted", SlotReply.interrupted("lost")),
+        Sample("SlotReply.clockApart", SlotReply.clockApart("early")),
         Sample(
             "RestRequest",
             RestRequest(

@@ -24,6 +24,9 @@ public enum SlotCallFailure: Error, Hashable, Sendable {
     case outcomeUnknown(String)
     /// The call will never succeed.
     case refused(String)
+    /// No call that changes something can succeed: this process's clock and that of the slot's primary differ by more than
+    /// ``RequestID/memory``.
+    case clockApart(String)
 }
 
 /// The shard map and the nodes, as this process last heard of them.

@@ -57,7 +57,7 @@ public struct RemoteSlotCaller: SlotCaller {
             }
             switch retry.next(after: outcome, rowEpoch: row?.epoch ?? .zero) {
             case .done(let body): return body
-            case .fail(let reason): throw retry.mayHaveRun ? .outcomeUnknown(reason) : .refused(reason)
+            case .fail(let failure): throw failure
             case .cancelled: throw retry.failure("the caller cancelled the call")
             case .wait(let pause, let epoch, let reason):
                 let until = NIODeadline.now() + pause.timeAmount

@@ -18,7 +18,7 @@ struct SlotCallRetry: Sendable {
         case done(ByteBuffer)
         /// Pause, or go on at once when the row reaches `epoch`.
         case wait(Duration, epoch: Epoch, reason: String)
-        case fail(String)
+        case fail(SlotCallFailure)
         case cancelled
     }
 
@@ -41,13 +41,14 @@ struct SlotCallRetry: Sendable {
         }
         switch outcome {
         case .answered(.done(let body)): return .done(body)
-        case .answered(.refused(let reason)): return .fail(reason)
+        case .answered(.refused(let reason)): return fail(.refused(reason))
+        case .answered(.clockApart(let reason)): return fail(.clockApart(reason))
         // The node may know a newer row than this process, or an older one: in both cases the next row ends the wait.
         case .answered(.moved(let epoch)):
             return wait(max(epoch, rowEpoch.next), "the slot has moved, and its new primary is not known yet")
         case .answered(.unavailable(let reason)): return wait(rowEpoch.next, reason)
         case .answered(.interrupted(let reason)): return wait(rowEpoch.next, reason)
-        case .failed(.refused(let reason)): return .fail(reason)
+        case .failed(.refused(let reason)): return fail(.refused(reason))
         case .failed(.cancelled): return .cancelled
         case .failed(.unreachable(let reason)): return wait(rowEpoch.next, reason)
         case .failed(.overloaded): return wait(rowEpoch.next, "the slot's primary is overloaded")
@@ -62,6 +63,15 @@ struct SlotCallRetry: Sendable {
     /// What the caller is told when time is up.
     func failure(_ reason: String) -> SlotCallFailure {
         mayHaveRun ? .outcomeUnknown(reason) : .deadlineExceeded(reason)
+    }
+
+    /// A refusal says nothing of an earlier attempt that may have run.
+    private func fail(_ failure: SlotCallFailure) -> Step {
+        guard mayHaveRun else { return .fail(failure) }
+        switch failure {
+        case .refused(let reason), .clockApart(let reason), .deadlineExceeded(let reason), .outcomeUnknown(let reason):
+            return .fail(.outcomeUnknown(reason))
+        }
     }
 
     private mutating func wait(_ epoch: Epoch, _ reason: String) -> Step {

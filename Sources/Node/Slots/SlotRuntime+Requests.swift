@@ -17,7 +17,7 @@ extension SlotRuntime {
             return nil
         case .outOfTime:
             let seconds = RequestID.memory.milliseconds / 1000
-            command.complete(.refused("the request's id was not minted within the last \(seconds) s"))
+            command.complete(.clockApart("the request's id was not minted within the last \(seconds) s"))
             return nil
         }
         var request = command.request

@@ -110,6 +110,14 @@ class RawListener:
             self.socket.transport.abort()
 
 
+class ShortBackoff(discord.backoff.ExponentialBackoff):
+    """As the library's, but it waits 8 s at most: not minutes, after which a short run is over."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self._max = 3
+
+
 class LibraryListener(discord.Client):
     """discord.py as it came from PyPI; what it receives is written down before it sees it."""
 
@@ -135,7 +143,8 @@ class LibraryListener(discord.Client):
 
     def listen(self):
         self._keep_log()
-        # Only its two base URLs are set; the rest is as every bot has it.
+        # Its two base URLs and its longest wait are set; the rest is as every bot has it.
+        discord.client.ExponentialBackoff = ShortBackoff
         discord.http.Route.BASE = f"{self.url}/api/v10"
         discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(f"{self.url.replace('http', 'ws', 1)}/gateway")
         self.task = asyncio.create_task(self._run(), name=self.log.name)

@@ -22,12 +22,13 @@ class StartFailed(AssertionError):
 class Guildctl:
     """Runs guildctl against one data folder."""
 
-    def __init__(self, data):
+    def __init__(self, data, programs):
         self.data = data
+        self.programs = programs
 
     def run(self, *arguments, check=True, stdin=""):
         done = subprocess.run(
-            [PROGRAMS / "guildctl", *arguments, "--data", str(self.data)],
+            [self.programs / "guildctl", *arguments, "--data", str(self.data)],
             capture_output=True, text=True, timeout=60, input=stdin,
         )
         if check:
@@ -39,20 +40,26 @@ class Guildctl:
 
 
 class Cluster:
-    def __init__(self, data, *, guild_nodes=3, gateway_nodes=2, test_clock=True, options=()):
+    def __init__(self, data, *, guild_nodes=3, gateway_nodes=2, test_clock=True, options=(), programs=PROGRAMS):
         self.data = Path(data)
+        self.programs = programs
         self.options = ["--guild-nodes", str(guild_nodes), "--gateway-nodes", str(gateway_nodes), *options]
         if test_clock:
             self.options.append("--test-clock")
         self.supervisor = None
-        self.guildctl = Guildctl(self.data)
+        self.guildctl = Guildctl(self.data, programs)
         self.supervisor_log = self.data.parent / f"{self.data.name}-supervisor.log"
+
+    def use(self, programs):
+        """Takes another build, from the next start on."""
+        self.programs = self.guildctl.programs = programs
+        return self
 
     def start(self):
         """Returns when the cluster says that it is ready."""
         log = open(self.supervisor_log, "ab")
         self.supervisor = subprocess.Popen(
-            [PROGRAMS / "guildctl", "cluster", "up", "--data", self.data, "--port", str(self._last_port()),
+            [self.programs / "guildctl", "cluster", "up", "--data", self.data, "--port", str(self._last_port()),
              *self.options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
             # Clusters are many, and pytest keeps their folders: they need no space set aside.

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,8 @@ from harness.cluster import PROGRAMS
 from harness.writers import Load, whole_history
 
 SLOTS = 1024
+# The programs of an older build, for what only scripts/interop can try.
+OLD_PROGRAMS = os.environ.get("E2E_OLD_PROGRAMS")
 
 
 async def guildctl(cluster, *arguments, limit=240):
@@ -106,6 +110,38 @@ async def test_one_node_grows_to_three_with_its_data_and_bears_the_loss_of_one(
     shape = shape_of(cluster)
     assert shape.replication["replication_factor"] == 1
     owner, load = await loaded(cluster, people_of(cluster), "growing")
+    await grow(cluster, shape, extra_node, owner, load)
+
+
+@pytest.mark.skipif(OLD_PROGRAMS is None, reason="needs an older build: scripts/interop")
+@pytest.mark.timeout(600)
+async def test_data_of_an_older_build_grows_to_three_nodes(own_cluster, people_of, extra_node, shape_of):
+    cluster = own_cluster(guild_nodes=1, gateway_nodes=1, programs=Path(OLD_PROGRAMS))
+    people = people_of(cluster)
+    owner = await people.user("owner")
+    guilds = [await people.guild(owner) for _ in range(20)]
+    channels = [await people.channel(owner, guild, "old") for guild in guilds]
+    load = Load(owner, channels, writers_a_channel=1, label="old")
+    load.start()
+    await load.progress(20)
+    await finish(owner, load)
+    before = {channel["id"]: await whole_history(owner, channel["id"]) for channel in channels}
+    assert cluster.stop() == 0
+
+    cluster.use(PROGRAMS).start()
+    after = {channel["id"]: await whole_history(owner, channel["id"]) for channel in channels}
+    assert after == before and sum(map(len, after.values())) >= 400
+    channels = [await people.channel(owner, guild, "new") for guild in guilds[:4]]
+    load = Load(owner, channels, writers_a_channel=2, label="new")
+    load.start()
+    await load.progress(5)
+    await grow(cluster, shape_of(cluster), extra_node, owner, load)
+    for channel, history in before.items():
+        assert await whole_history(owner, channel) == history
+
+
+async def grow(cluster, shape, extra_node, owner, load):
+    """From one node to three under load, as the guide says; then one is lost."""
     second = await extra_node(cluster, "guild-2").ready()
     await shape.whole(2)
     third = await extra_node(cluster, "guild-3").ready()

@@ -84,11 +84,14 @@ public enum SlotReply: Hashable, Sendable, FieldCodable {
     /// The slot's primary is here but does not serve now (starting, or below the minimum in-sync set), and the call did
     /// not run: try again.
     case unavailable(String)
-    /// The request will never succeed: malformed, or its id is older than ``RequestID/memory``.
+    /// The request will never succeed: it is malformed.
     case refused(String)
     /// The call ran, and the slot stopped serving, or another slot did not answer, before it was known with what end:
     /// try again.
     case interrupted(String)
+    /// The request's id was not minted within ``RequestID/memory`` by this node's clock, and the call did not run. As ids
+    /// are minted for each request, the two processes' clocks differ.
+    case clockApart(String)
 
     public func encode(into writer: inout FieldWriter) {
         switch self {
@@ -97,6 +100,7 @@ public enum SlotReply: Hashable, Sendable, FieldCodable {
         case .unavailable(let reason): writer.write(3, reason)
         case .refused(let reason): writer.write(4, reason)
         case .interrupted(let reason): writer.write(5, reason)
+        case .clockApart(let reason): writer.write(6, reason)
         }
     }
 
@@ -110,6 +114,7 @@ public enum SlotReply: Hashable, Sendable, FieldCodable {
             case 3: reply = .unavailable(try field.string())
             case 4: reply = .refused(try field.string())
             case 5: reply = .interrupted(try field.string())
+            case 6: reply = .clockApart(try field.string())
             default: break
             }
         }

@@ -49,6 +49,10 @@ public struct EdgeError: Error, Sendable, Equatable {
         .custom(code: 520, reasonPhrase: "Outcome Unknown"),
         "520: No answer in time. The request may have been carried out; look before you repeat it.")
     public static let unavailable = EdgeError(.serviceUnavailable).retry(after: 1)
+    /// No change is made until the machines' clocks are set. Asking again at once is of no use.
+    public static let clockApart = EdgeError(
+        .serviceUnavailable, "503: The clocks of this cluster's machines differ. Its operator has to set them."
+    ).retry(after: 30)
     public static let tooLarge = EdgeError(
         .payloadTooLarge, code: 40005, "Request entity too large. Try sending something smaller"
     ).closing()

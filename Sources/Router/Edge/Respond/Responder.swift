@@ -185,6 +185,11 @@ actor Responder {
             service.logger.error(
                 "a slot refused a request", metadata: ["operation": "\(operation)", "reason": "\(reason)"])
             return .internalError
+        case .clockApart(let reason):
+            service.logger.error(
+                "the clocks of this router and of a guild node differ: set them by NTP; nothing is changed until then",
+                metadata: ["operation": "\(operation)", "reason": "\(reason)"])
+            return .clockApart
         }
     }
 
