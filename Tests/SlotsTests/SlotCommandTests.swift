@@ -124,18 +124,6 @@ import Wire
         await node.close()
     }
 
-    @Test(arguments: [Duration.seconds(121), .seconds(-121)])
-    func aRequestOfAnotherTimeDoesNotRun(_ age: Duration) async throws {
-        let folder = try TemporaryFolder()
-        let node = try await TestNode(folder.path)
-        guard case .clockApart = await node.perform("increment", ["name": "a"], id: node.requestID(age)) else {
-            Issue.record("a request minted \(age) ago was taken")
-            return
-        }
-        #expect(try await node.counter("a") == 0)
-        await node.close()
-    }
-
     @Test func unknownOperationsAndBrokenBodiesAreRefused() async throws {
         let folder = try TemporaryFolder()
         let node = try await TestNode(folder.path)

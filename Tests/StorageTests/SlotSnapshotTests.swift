@@ -69,6 +69,35 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: source.store.state.outgoingFolder) == [])
     }
 
+    @Test func aSmallSlotIsOnePartOfRowsAndMakesNoFiles() throws {
+        let small = Slot(truncating: 254)
+        try destination.fill(small, rows: 3, seed: 8, index: 2)
+        let snapshot = try source.store.state.export(small)
+        let (ingestion, parts) = try destination.receive(snapshot, chunk: 100)
+        #expect(parts == 1)
+        for store in [source.store, destination.store] {
+            for folder in [store.state.outgoingFolder, store.state.incomingFolder] {
+                let files = try? FileManager.default.subpathsOfDirectory(atPath: folder)
+                #expect(files?.contains { $0.hasSuffix(".sst") } != true)
+            }
+        }
+        #expect(try ingestion.install(parts: parts) == snapshot.head.applied)
+        #expect(try destination.sums(small) == source.sums(small))
+    }
+
+    @Test(arguments: [[4], [0], [3, 1, 2, 3], [5, 103, 117, 105, 108, 100, 0, 0, 0, 1, 0, 2, 1]] as [[UInt8]])
+    func rowsThatCannotBeReadLeaveAnEmptySlot(_ rows: [UInt8]) throws {
+        try destination.fill(Self.slot, rows: 20, seed: 5, index: 3)
+        let head = SlotSnapshot.Head(slot: Self.slot, applied: .nothing)
+        let ingestion = try #require(try destination.store.ingest(head, writer: destination.writer))
+        let bytes = ByteBuffer(bytes: rows)
+        try ingestion.begin(.init(number: 0, family: "", size: rows.count, checksum: bytes.checksum, rows: 1))
+        #expect(try ingestion.write(bytes))
+        #expect(throws: StorageFailure.self) { _ = try ingestion.install(parts: 1) }
+        #expect(try destination.sums(Self.slot).values.allSatisfy { $0.rows == 0 })
+        #expect(try destination.store.log.markers() == [:])
+    }
+
     @Test func anEmptySlotMakesTheOtherEmpty() throws {
         try destination.fill(Slot(truncating: 7), rows: 20, index: 3)
         let snapshot = try source.store.state.export(Slot(truncating: 7))

@@ -114,7 +114,7 @@ import Testing
     @Test func aSumSeesValuesKeysOrderAndWhereAKeyEnds() throws {
         func sum(_ rows: [([UInt8], String)]) throws -> RowsChecksum {
             let batch = fixture.store.state.makeBatch()
-            batch.clear(Self.slot)
+            batch.clear(.guild, Self.slot)
             try batch.add(rows.map { StateStoreTests.put(.guild, $0.0, $0.1) }, of: Self.slot)
             try fixture.store.state.write(batch)
             return try fixture.store.state.snapshot(Self.slot).checksum(.guild, from: [], upTo: nil).sum

@@ -11,19 +11,20 @@ import Testing
     static let slot = Slot(truncating: 255)
     static let other = Slot(truncating: 256)
 
-    static func snapshot(from path: String) throws -> (StoreFixture, SlotSnapshot) {
+    /// - Parameter isSmall: whether the slot is one part of rows, not files.
+    static func snapshot(from path: String, isSmall: Bool) throws -> (StoreFixture, SlotSnapshot) {
         let source = try StoreFixture(path)
-        try source.fill(slot, rows: 200, index: 41)
-        return (source, try source.store.state.export(slot, partBytes: 8 << 10))
+        try source.fill(slot, rows: isSmall ? 20 : 200, index: 41)
+        return (source, try source.store.state.export(slot, partBytes: isSmall ? 1 << 20 : 8 << 10))
     }
 
-    @Test(arguments: SlotIngestion.Step.allCases)
-    func aKillAfterEachStep(_ step: SlotIngestion.Step) async throws {
+    @Test(arguments: SlotIngestion.Step.allCases, [false, true])
+    func aKillAfterEachStep(_ step: SlotIngestion.Step, isSmall: Bool) async throws {
         let folder = try TemporaryFolder()
         let path = folder.path
         await #expect(processExitsWith: .signal(SIGKILL)) {
-            [path = path as String, step = step as SlotIngestion.Step] in
-            let (source, snapshot) = try SnapshotCrashTests.snapshot(from: path + "/source")
+            [path = path as String, step = step as SlotIngestion.Step, isSmall = isSmall as Bool] in
+            let (source, snapshot) = try SnapshotCrashTests.snapshot(from: path + "/source", isSmall: isSmall)
             let destination = try StoreFixture(path + "/destination")
             for slot in [SnapshotCrashTests.slot, SnapshotCrashTests.other] {
                 try destination.fill(slot, rows: 100, seed: 3, index: 77)
@@ -34,7 +35,7 @@ import Testing
             _ = try ingestion.install(parts: parts) { if $0 == step { kill(getpid(), SIGKILL) } }
             withExtendedLifetime(source) {}
         }
-        let (source, snapshot) = try Self.snapshot(from: folder.path + "/again")
+        let (source, snapshot) = try Self.snapshot(from: folder.path + "/again", isSmall: isSmall)
         let destination = try StoreFixture(folder.path + "/destination")
         #expect(try destination.store.log.markers() == [:])
         #expect(try destination.store.log.last(Self.slot) == nil)
@@ -62,7 +63,7 @@ import Testing
         let folder = try TemporaryFolder()
         let path = folder.path
         await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
-            let (source, snapshot) = try SnapshotCrashTests.snapshot(from: path + "/source")
+            let (source, snapshot) = try SnapshotCrashTests.snapshot(from: path + "/source", isSmall: false)
             let destination = try StoreFixture(path + "/destination")
             try destination.fill(SnapshotCrashTests.slot, rows: 100, seed: 3, index: 77)
             destination.append(SnapshotCrashTests.slot, 78...90)
@@ -76,6 +77,56 @@ import Testing
         #expect(try destination.sums(Self.slot)[.message]?.rows == 100)
         #expect(try destination.store.log.last(Self.slot)?.index == LogIndex(rawValue: 90))
         #expect(!FileManager.default.fileExists(atPath: destination.store.state.incomingFolder))
+    }
+
+    /// The log of a slot that came as a snapshot goes on from there, whatever of both was flushed.
+    @Test(arguments: [false, true], [false, true])
+    func aKillAfterMoreWasAppliedTakesNothingOfTheSnapshot(isSmall: Bool, isFlushed: Bool) async throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path
+        await #expect(processExitsWith: .signal(SIGKILL)) {
+            [path = path as String, isSmall = isSmall as Bool, isFlushed = isFlushed as Bool] in
+            let (source, snapshot) = try SnapshotCrashTests.snapshot(from: path + "/source", isSmall: isSmall)
+            let destination = try StoreFixture(path + "/destination")
+            let (ingestion, parts) = try destination.receive(snapshot)
+            _ = try ingestion.install(parts: parts)
+            destination.append(SnapshotCrashTests.slot, 42...43)
+            try destination.apply(SnapshotCrashTests.slot, [StateStoreTests.put(.guild, [1], "more")], index: 42)
+            // Not by `Store.flush`: the note of the snapshot stays.
+            if isFlushed { try destination.store.state.flush() }
+            _ = withExtendedLifetime(source) { kill(getpid(), SIGKILL) }
+        }
+        let (source, _) = try Self.snapshot(from: folder.path + "/again", isSmall: isSmall)
+        let destination = try StoreFixture(folder.path + "/destination")
+        #expect(try destination.store.log.installedSnapshots().isEmpty)
+        #expect(try destination.store.log.last(Self.slot)?.index == LogIndex(rawValue: 43))
+        let applied = try destination.store.state.persistedApplied(Self.slot).index
+        #expect(applied == LogIndex(rawValue: isFlushed ? 42 : 41))
+        if isFlushed { try source.apply(Self.slot, [StateStoreTests.put(.guild, [1], "more")], index: 42) }
+        #expect(try destination.sums(Self.slot) == source.sums(Self.slot))
+    }
+
+    @Test func aFlushForgetsTheSnapshotsThatWereThereWhenItBegan() throws {
+        let folder = try TemporaryFolder()
+        let (source, snapshot) = try Self.snapshot(from: folder.path + "/source", isSmall: true)
+        let destination = try StoreFixture(folder.path + "/destination")
+        let (ingestion, parts) = try destination.receive(snapshot)
+        _ = try ingestion.install(parts: parts)
+        // It is installed again while the flush runs.
+        try destination.store.state.unflushed.flushing(destination.writer) { () throws(StorageFailure) in
+            do {
+                let (again, parts) = try destination.receive(try source.store.state.export(Self.slot))
+                _ = try again.install(parts: parts)
+            } catch {
+                throw .rocksDB("\(error)")
+            }
+        }
+        destination.writer.writeAndWait([.know(Self.other, .zero)])
+        #expect(try destination.store.log.installedSnapshots().map(\.head.slot) == [Self.slot])
+        try destination.store.flush(destination.writer)
+        destination.writer.writeAndWait([.know(Self.other, .zero)])
+        #expect(try destination.store.log.installedSnapshots().isEmpty)
+        #expect(try destination.store.state.persistedApplied(Self.slot).index == LogIndex(rawValue: 41))
     }
 
     /// A kill between the marker and the end of a deletion.

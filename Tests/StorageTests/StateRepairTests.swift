@@ -116,13 +116,13 @@ import Testing
     @Test func aCorruptReplicaCanBeDeletedWithOneRestartAtMost() throws {
         do {
             let fixture = try StoreFixture(folder.path)
-            try? fixture.store.delete([Self.slot], writer: fixture.writer)
+            try? fixture.store.delete([Self.slot], writer: fixture.writer, hasBroken: true)
             _ = try? put(fixture, Self.others[0], rows: 300, index: 8)
             _ = try? fixture.store.state.flush()
         }
         let fixture = try StoreFixture(folder.path)
         if try fixture.store.log.markers() == [Self.slot: .corrupt] {
-            try fixture.store.delete([Self.slot], writer: fixture.writer)
+            try fixture.store.delete([Self.slot], writer: fixture.writer, hasBroken: true)
         }
         #expect(try fixture.store.log.markers() == [:])
         #expect(try fixture.sums(Self.slot).values.allSatisfy { $0.rows == 0 })

@@ -2,6 +2,7 @@ import Identity
 import NIOCore
 import Placement
 import Replication
+import Routing
 import Wire
 
 @testable import Gateway
@@ -21,6 +22,13 @@ extension StoredValue {
                 AppendReply(slot: slot, epoch: epoch, result: result, life: 0xabcdef, isBlank: true, commitIndex: index)
             )
         }
+        var full = NodeRecord(id: node, roles: [.guild], host: "h", port: 1, startedAt: time)
+        full.isDiskFull = true
+        full.heldSlots = 12
+        var row = ShardMapRow(slot: slot, epoch: epoch, primary: node, inSync: [node, other], minimum: 2)
+        row.home = other
+        let head = SlotSnapshot.Head(
+            slot: slot, applied: .init(epoch: epoch, index: index, idMark: Snowflake(rawValue: 5)))
         return [
             StoredValue("2.NodeRecord", NodeRecord(id: node, roles: [.guild], host: "h", port: 1, startedAt: time)),
             StoredValue(
@@ -49,15 +57,23 @@ extension StoredValue {
             StoredValue(
                 "2.ReplicationMessage.admission",
                 ReplicationMessage.admission(slot: slot, epoch: epoch, life: 0xabcdef)),
-            StoredValue(
-                "2.SlotSnapshot.Head",
-                SlotSnapshot.Head(
-                    slot: slot, applied: .init(epoch: epoch, index: index, idMark: Snowflake(rawValue: 5)))),
+            StoredValue("2.SlotSnapshot.Head", head),
             StoredValue(
                 "2.SlotSnapshot.Part",
                 SlotSnapshot.Part(number: 1, family: "message", size: 4_096, checksum: 0xdead_beef, rows: 12)),
             StoredValue(
                 "2.LogNote", encoded: { LogNote.value(7) }, recoded: { LogNote.value(LogNote.number($0) ?? 0) }),
+            StoredValue("2.NodeRecord.full", full),
+            StoredValue("2.ShardMapRow.home", row),
+            StoredValue("2.InstalledSnapshot", InstalledSnapshot(head: head, rows: ByteBuffer(string: "rows"))),
+            StoredValue(
+                "2.NodeInventory",
+                NodeInventory(
+                    cluster: "c", store: "s",
+                    slots: [
+                        SlotInventory(
+                            slot: slot, knownEpoch: epoch, row: row, lastEpoch: epoch, lastIndex: index, damage: "d")
+                    ])),
         ]
     }
 }

@@ -22,7 +22,7 @@ struct LogKeeper {
 
         /// - Returns: how far each slot's log is trimmed.
         func run(_ store: Store, _ writer: LogWriter) throws(StorageFailure) -> [Slot: LogIndex] {
-            if flushes { try store.state.flush() }
+            if flushes { try store.flush(writer) }
             var trimmed: [Slot: LogIndex] = [:]
             let held = trims.filter { trimLimits[$0.key] ?? $0.value < $0.value }
             let sizes = held.isEmpty ? [:] : try store.log.sizes(held.keys.sorted())

@@ -64,13 +64,14 @@ extension SlotExecutor {
         guard let row = rows[slot] else { return }
         let isNamed = row.holders.contains(environment.node)
         switch absences[slot] {
+        case .clearing where isNamed && toClear.contains { $0.slot == slot }: clearGathered()
         case .loading, .clearing, .installing: return
         case .broken:
             // Others hold the slot: what is here can go, and this node begins again.
             let isMember = row.inSync.contains(environment.node) || row.eligible.contains(environment.node)
-            if !isMember, row.primary != environment.node { clear(slot) }
+            if !isMember, row.primary != environment.node { clear(slot, isBroken: true) }
         case nil where isNamed: load(slot, isSole: row.holders == [environment.node])
-        case nil where knownEpochs[slot] != nil: clear(slot)
+        case nil where knownEpochs[slot] != nil: clear(slot, isBroken: false)
         case nil: break
         }
     }
@@ -106,19 +107,23 @@ extension SlotExecutor {
     /// Deletes what the disk has of the slot, then looks at its row again.
     ///
     /// There is no haste, and every deletion flushes the whole store: so those of a rebalance are gathered.
-    private func clear(_ slot: Slot) {
+    private func clear(_ slot: Slot, isBroken: Bool) {
         absences[slot] = .clearing
-        toClear.append(slot)
-        guard toClear.count == 1 else { return }
+        toClear.append((slot, isBroken))
+        guard !isClearingDue else { return }
+        isClearingDue = true
         schedule(in: environment.limits.clearingDelay) { [weak self] in self?.clearGathered() }
     }
 
     private func clearGathered() {
-        let slots = toClear
+        isClearingDue = false
+        let slots = toClear.map(\.slot)
+        let hasBroken = toClear.contains(where: \.isBroken)
         toClear = []
+        guard !slots.isEmpty else { return }
         let store = environment.store
         let writer = environment.writer
-        let deletion: @Sendable () throws -> Void = { try store.delete(slots, writer: writer) }
+        let deletion: @Sendable () throws -> Void = { try store.delete(slots, writer: writer, hasBroken: hasBroken) }
         work(deletion) { executor, result in
             for slot in slots {
                 executor.absences[slot] = nil
@@ -222,7 +227,7 @@ extension SlotExecutor {
             case .drop:
                 environment.logger.info("a replica is dropped", metadata: ["slot": "\(slot)"])
                 remove(replica)
-                clear(slot)
+                clear(slot, isBroken: false)
             }
         }
         scheduleFlush()

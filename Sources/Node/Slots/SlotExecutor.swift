@@ -29,7 +29,8 @@ final class SlotExecutor {
     /// Slots that are not to be touched now, and why.
     var absences: [Slot: SlotAbsence] = [:]
     /// Whose data is to be deleted with the next ones.
-    var toClear: [Slot] = []
+    var toClear: [(slot: Slot, isBroken: Bool)] = []
+    var isClearingDue = false
     /// What the disk remembers of slots that are not loaded yet.
     var knownEpochs: [Slot: Epoch] = [:]
     var peers: PeerNews?

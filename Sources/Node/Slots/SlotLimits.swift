@@ -47,7 +47,7 @@ public struct SlotLimits: Sendable {
     /// How often the state is brought to disk, so that the log can be trimmed and a restart is quick.
     public var stateFlushing: Duration = .seconds(600)
     /// How long deletions of slots that are held no more are gathered.
-    public var clearingDelay: Duration = .seconds(1)
+    public var clearingDelay: Duration = .seconds(30)
     /// Entries applied in one batch when the log is replayed.
     public var replayBatch = 1024
 

@@ -12,6 +12,8 @@ enum LogNote: UInt8 {
     case marker = 2
     /// The newest row of the slot that this node has taken part by, encoded: for when the coordinator's rows are lost.
     case row = 3
+    /// An ``InstalledSnapshot``, encoded.
+    case snapshot = 4
 
     static let format: UInt8 = 1
     private static let prefix: [UInt8] = [0xff, 0xff]
@@ -72,7 +74,21 @@ extension LogStore {
     ///
     /// - Throws: ``StorageFailure``.
     public func knownRows() throws(StorageFailure) -> [Slot: ByteBuffer] {
-        try values(.row).mapValues { $0.getSlice(at: $0.readerIndex + 1, length: $0.readableBytes - 1) ?? ByteBuffer() }
+        try values(.row).mapValues { $0.dropFirst(1) }
+    }
+
+    /// The snapshots that were installed and had not been flushed, as far as the log knows.
+    ///
+    /// - Throws: ``StorageFailure``.
+    func installedSnapshots() throws(StorageFailure) -> [InstalledSnapshot] {
+        var snapshots: [InstalledSnapshot] = []
+        for (slot, value) in try values(.snapshot) {
+            guard let snapshot = try? InstalledSnapshot(decoding: value.dropFirst(1)), snapshot.head.slot == slot else {
+                throw .corrupt("the note of slot \(slot)'s snapshot cannot be read")
+            }
+            snapshots.append(snapshot)
+        }
+        return snapshots
     }
 
     private func notes(_ note: LogNote) throws(StorageFailure) -> [Slot: UInt64] {
@@ -100,5 +116,11 @@ extension LogStore {
             throw .corrupt("\(error)")
         }
         return notes
+    }
+}
+
+extension ByteBuffer {
+    fileprivate func dropFirst(_ count: Int) -> ByteBuffer {
+        getSlice(at: readerIndex + count, length: readableBytes - count) ?? ByteBuffer()
     }
 }

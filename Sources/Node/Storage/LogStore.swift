@@ -45,11 +45,15 @@ public final class LogStore: Sendable {
                 // A disk that lost the slot's data may not stand as its member.
                 batch.delete(family, LogNote.epoch.key(slot))
                 batch.delete(family, LogNote.row.key(slot))
+                batch.delete(family, LogNote.snapshot.key(slot))
             case .know(let slot, let epoch): batch.put(family, LogNote.epoch.key(slot), LogNote.value(epoch.rawValue))
             case .keepRow(let slot, _, let row): batch.put(family, LogNote.row.key(slot), LogNote.value(row))
             case .mark(let slot, let marker?):
                 batch.put(family, LogNote.marker.key(slot), LogNote.value(UInt64(marker.rawValue)))
             case .mark(let slot, nil): batch.delete(family, LogNote.marker.key(slot))
+            case .keepSnapshot(let slot, let snapshot):
+                batch.put(family, LogNote.snapshot.key(slot), LogNote.value(snapshot))
+            case .forgetSnapshot(let slot): batch.delete(family, LogNote.snapshot.key(slot))
             }
         }
     }

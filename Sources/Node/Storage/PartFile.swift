@@ -94,3 +94,8 @@ extension StorageFailure {
     /// A system call has just failed on this path.
     static func last(_ path: String) -> StorageFailure { .file(path: path, reason: String(cString: strerror(errno))) }
 }
+
+extension ByteBuffer {
+    /// CRC-32C of the readable bytes.
+    var checksum: UInt32 { withUnsafeReadableBytes { Checksum.crc32c($0) } }
+}

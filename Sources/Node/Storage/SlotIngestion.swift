@@ -7,11 +7,12 @@ import Synchronization
 
 /// Installs a snapshot of a slot that another node sends (DESIGN §6.9).
 ///
-/// First all parts are received into files and compared with their checksums; nothing of the slot has changed until
-/// then, and what this node had of it is still there if the sender dies. Then ``install(parts:)`` puts them in the place
-/// of what was there: a synced marker, and with it the log is cleared; the rows are cleared and that is flushed; each
-/// family takes its files, all in one call, since each call holds up the store's writes; the applied index is written and
-/// flushed; the marker goes. A crash in between leaves the marker, and the store wipes the slot when it is opened next.
+/// First all parts are received and compared with their checksums; nothing of the slot has changed until then, and what
+/// this node had of it is still there if the sender dies. Then ``install(parts:)`` puts them in the place of what was
+/// there: a synced marker, and with it the log is cleared; the rows are cleared, and that is flushed if there were any;
+/// each family takes its files, all in one call, since each call holds up the store's writes; rows that came without files
+/// are written, and the applied index; an ``InstalledSnapshot`` is noted and the marker goes, synced. A crash in between
+/// leaves the marker, and the store wipes the slot when it is opened next; a crash before the next flush leaves the note.
 ///
 /// One at a time on a store. Used by one task at a time; calls block, so make them off the event loops.
 public final class SlotIngestion: Sendable {
@@ -65,31 +66,28 @@ public final class SlotIngestion: Sendable {
     public func install(parts: Int) throws -> StateStore.Applied { try install(parts: parts) { _ in } }
 
     func install(parts: Int, reached: (Step) -> Void) throws -> StateStore.Applied {
-        let files = try reception.withLock { try $0.finish(parts: parts) }
+        let (files, rows) = try reception.withLock { try $0.finish(parts: parts) }
         let slot = head.slot
+        store.state.unflushed.remove(slot)
         // An epoch of zero: from here on this disk may not stand for the slot until it is told that it may.
         writer.writeAndWait([.clear(slot, generation: .next()), .know(slot, .zero), .mark(slot, .ingesting)])
         reached(.marked)
         try store.state.clear([slot])
         reached(.cleared)
+        let installed = InstalledSnapshot(head: head, rows: rows)
         do {
             for (family, paths) in files { try store.state.ingest(paths, family) }
+            reached(.ingested)
+            try installed.write(to: store.state)
         } catch {
             // RocksDB does not take a file. If that is because its own writes fail, so do these, and the process ends.
             try store.state.clear([slot])
             writer.writeAndWait([.mark(slot, nil)])
             throw StorageFailure.snapshotFailed(slot: slot, reason: "\(error)")
         }
-        reached(.ingested)
-        let batch = store.state.makeBatch()
-        batch.setApplied(head.applied, of: slot)
-        try store.state.write(batch)
-        try store.state.flush()
-        guard try store.state.persistedApplied(slot) == head.applied else {
-            throw StorageFailure.corrupt("slot \(slot) is flushed, but its applied index is not on disk")
-        }
         reached(.applied)
-        writer.writeAndWait([.mark(slot, nil)])
+        writer.writeAndWait([.keepSnapshot(slot, installed.encoded()), .mark(slot, nil)])
+        store.state.unflushed.insert(slot)
         reached(.ready)
         close()
         return head.applied
@@ -124,12 +122,15 @@ extension Store {
 
     /// Deletes all that the store has of slots: replicas that are dropped. Nobody else may use them meanwhile. Blocks.
     ///
+    /// - Parameter hasBroken: whether some have blocks that cannot be read: these are to go now, and not to stop a later
+    ///   compaction.
     /// - Throws: ``StorageFailure``.
-    public func delete(_ slots: [Slot], writer: LogWriter) throws(StorageFailure) {
+    public func delete(_ slots: [Slot], writer: LogWriter, hasBroken: Bool = false) throws(StorageFailure) {
+        for slot in slots { state.unflushed.remove(slot) }
         // An epoch of zero: from here on this disk has never held them.
         writer.writeAndWait(
             slots.flatMap { [.clear($0, generation: .next()), .know($0, .zero), .mark($0, .deleting)] })
-        try state.clear(slots)
+        try state.clear(slots, compacting: hasBroken)
         writer.writeAndWait(slots.map { .mark($0, nil) })
     }
 

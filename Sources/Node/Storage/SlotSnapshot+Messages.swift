@@ -14,15 +14,15 @@ extension SlotSnapshot {
         }
     }
 
-    /// One SST file of rows of one family; sent before its bytes.
+    /// One SST file of rows of one family, or ``SnapshotRows`` of all; sent before its bytes.
     public struct Part: Hashable, Sendable {
         /// Counted from 0 over all families.
         public var number: Int
-        /// The family's name.
+        /// The family's name; empty for rows of all.
         public var family: String
         /// In bytes.
         public var size: Int
-        /// CRC-32C of the file.
+        /// CRC-32C of the bytes.
         public var checksum: UInt32
         public var rows: Int
 

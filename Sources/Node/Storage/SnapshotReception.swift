@@ -3,12 +3,14 @@ import Foundation
 import Identity
 import NIOCore
 
-/// The files of a snapshot that is being received.
+/// The parts of a snapshot that is being received.
 struct SnapshotReception {
     private let slot: Slot
     private let folder: String
     private var current: (part: SlotSnapshot.Part, family: Family, file: PartFile)?
     private var files: [Family: [String]] = [:]
+    /// ``SnapshotRows``, and the part that they are.
+    private var rows: (part: SlotSnapshot.Part, bytes: ByteBuffer)?
     private var count = 0
     private var isClosed = false
 
@@ -19,11 +21,18 @@ struct SnapshotReception {
 
     mutating func begin(_ part: SlotSnapshot.Part) throws(StorageFailure) {
         guard !isClosed else { throw unusable("it is given up") }
-        guard current == nil, part.number == count else {
+        guard current == nil, rows == nil, part.number == count else {
             throw unusable("part \(part.number) comes where part \(count) is expected")
         }
         guard (1...SlotIngestion.maximumPartBytes).contains(part.size) else {
             throw unusable("part \(part.number) has \(part.size) bytes")
+        }
+        if part.family.isEmpty {
+            guard part.number == 0, part.size <= SnapshotRows.maximumBytes else {
+                throw unusable("part \(part.number) has \(part.size) bytes of rows")
+            }
+            rows = (part, ByteBuffer())
+            return
         }
         guard let family = Family(columnFamily: part.family) else {
             throw unusable("it holds rows of the family \(part.family), which this version does not know")
@@ -36,6 +45,7 @@ struct SnapshotReception {
     }
 
     mutating func write(_ bytes: ByteBuffer) throws(StorageFailure) -> Bool {
+        if !isClosed, let part = rows?.part { return try write(bytes, part) }
         guard !isClosed, let (part, family, file) = current else { throw unusable("bytes of no part") }
         guard bytes.readableBytes <= part.size - file.size else {
             throw unusable("part \(part.number) is longer than \(part.size) bytes")
@@ -58,12 +68,27 @@ struct SnapshotReception {
         return true
     }
 
-    /// The files of each family, in key order, when all have come.
-    func finish(parts: Int) throws(StorageFailure) -> [Family: [String]] {
+    private mutating func write(_ bytes: ByteBuffer, _ part: SlotSnapshot.Part) throws(StorageFailure) -> Bool {
+        var all = rows?.bytes ?? ByteBuffer()
+        guard count == 0, bytes.readableBytes <= part.size - all.readableBytes else {
+            throw unusable("part 0 is longer than \(part.size) bytes")
+        }
+        all.writeImmutableBuffer(bytes)
+        rows = (part, all)
+        guard all.readableBytes == part.size else { return false }
+        guard all.checksum == part.checksum else {
+            throw unusable("part 0 is not what was sent: its checksum is wrong")
+        }
+        count = 1
+        return true
+    }
+
+    /// All that has come: the files of each family in key order, or rows.
+    func finish(parts: Int) throws(StorageFailure) -> (files: [Family: [String]], rows: ByteBuffer?) {
         guard !isClosed, current == nil, count == parts else {
             throw unusable("only \(count) of \(parts) parts have come")
         }
-        return files
+        return (files, rows?.bytes)
     }
 
     /// - Returns: whether this was the first time.

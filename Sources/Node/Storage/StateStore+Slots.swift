@@ -9,19 +9,32 @@ extension StateStore {
     /// Deletes all rows of the slots, their applied indices among them, brings that to disk, and frees their space.
     /// Blocks.
     ///
-    /// What it costs hangs little on how many they are: the flush is of all families, and the first compaction takes with
-    /// it what the uppermost level has of all slots.
-    func clear(_ slots: [Slot]) throws(StorageFailure) {
+    /// What it costs hangs little on how many they are: the flush is of all families. The space of small ones comes with
+    /// the next compaction that has other reasons: one of our own would rewrite what other slots have beside them.
+    ///
+    /// - Parameter compacting: whether the space of small ones is freed as well.
+    func clear(_ slots: [Slot], compacting: Bool = false) throws(StorageFailure) {
         var filled: [(family: Family, slot: Slot)] = []
+        var isOnDisk = false
         for slot in slots {
             for family in Family.allCases where try !database.isEmpty(handle(family), slot) {
                 filled.append((family, slot))
             }
+            if !isOnDisk { isOnDisk = try persistedApplied(slot) != .nothing }
         }
         // Without a tombstone in their way, the files of a snapshot go straight to the lowest level.
-        guard !filled.isEmpty else { return try flush() }
+        guard !filled.isEmpty else {
+            if isOnDisk { try flush() }
+            return
+        }
+        var large: [(family: Family, slot: Slot)] = []
+        for family in Family.allCases {
+            let slots = filled.filter { $0.family == family }.map(\.slot)
+            let sizes = try database.approximateSizes(handle(family), slots)
+            large += slots.filter { compacting || sizes[$0] ?? 0 >= StateStore.reclaimedBytes }.map { (family, $0) }
+        }
         let batch = makeBatch()
-        for slot in Set(filled.map(\.slot)) { batch.clear(slot) }
+        for (family, slot) in filled { batch.clear(family, slot) }
         try write(batch)
         let cleared = rocksdb_get_latest_sequence_number(database.handle)
         try flush()
@@ -31,8 +44,11 @@ extension StateStore {
         if isUnread {
             for (family, slot) in filled { try database.dropFiles(handle(family), slot) }
         }
-        for (family, slot) in filled { database.compact(handle(family), slot) }
+        for (family, slot) in large { database.compact(handle(family), slot) }
     }
+
+    /// From how many bytes of a family on a cleared slot's space is freed at once.
+    private static let reclaimedBytes = 4 << 20
 
     /// Takes SST files into a family. They must hold keys that the family has no rows of.
     func ingest(_ paths: [String], _ family: Family) throws(StorageFailure) {

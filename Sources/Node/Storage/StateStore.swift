@@ -40,6 +40,7 @@ public final class StateStore: Sendable {
     let incomingFolder: String
     let exports = Atomic<Int>(0)
     let isIngesting = Atomic<Bool>(false)
+    let unflushed = UnflushedSnapshots()
     /// Held for the time of a flush: two may be asked for at once, and there is one folder. Never on an event loop.
     private let flushing = Mutex(())
 
@@ -158,11 +159,13 @@ public final class StateStore: Sendable {
             batch.put(store.handle(.meta), RowKey(slot, StateStore.appliedKey), value)
         }
 
-        /// Deletes all rows of the slot.
-        func clear(_ slot: Slot) {
-            for family in Family.allCases {
-                batch.deleteRange(store.handle(family), from: .start(of: slot), upTo: .end(of: slot))
-            }
+        func put(_ family: Family, _ slot: Slot, _ key: [UInt8], _ value: ByteBuffer) {
+            batch.put(store.handle(family), RowKey(slot, key), value)
+        }
+
+        /// Deletes all rows of the slot in a family.
+        func clear(_ family: Family, _ slot: Slot) {
+            batch.deleteRange(store.handle(family), from: .start(of: slot), upTo: .end(of: slot))
         }
     }
 

@@ -37,6 +37,7 @@ public struct Store: Sendable {
             throw .file(path: folder, reason: "\(error)")
         }
         wiped = try Store.wipeMarked(log, state)
+        try Store.completeInstalled(log, state)
     }
 
     /// Flushes the state and closes both instances. The caller knows that nobody uses them any more.
