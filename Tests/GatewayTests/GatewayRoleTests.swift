@@ -162,11 +162,19 @@ import Wire
         await second.stop()
     }
 
-    @Test func aResumeOfNothingIsInvalidAndIdentifyFollows() async throws {
+    private static let resumesOfNothing = [
+        World.resume(String(repeating: "ab", count: 20), sequence: 5),
+        // A library whose connection broke before READY.
+        #"{"op":6,"d":{"token":"\#(World.botToken.signed(with: World.secret))","session_id":null,"seq":null}}"#,
+        #"{"op":6,"d":{"token":"\#(World.botToken.signed(with: World.secret))"}}"#,
+    ]
+
+    @Test(arguments: resumesOfNothing)
+    func aResumeOfNothingIsInvalidAndIdentifyFollows(_ resume: String) async throws {
         try await withGateway { gateway, _ in
             let client = try await TestClient(port: gateway.port)
             _ = try await client.next()
-            try await client.send(World.resume(String(repeating: "ab", count: 20), sequence: 5))
+            try await client.send(resume)
             let answer = try await client.next()
             #expect(answer.op == 9)
             #expect(answer.json["d"] as? Bool == false)

@@ -73,6 +73,20 @@ struct Resume: Hashable, Decodable {
         case sessionID = "session_id"
         case sequence = "seq"
     }
+
+    /// Libraries resume after each broken connection, also when they have no session yet and send null for it: they are
+    /// to be told that it is invalid, and identify then. discord.py 2.7.1 does so without a pause after any other answer.
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        token = try container.decode(String.self, forKey: .token)
+        let sessionID = try container.decodeIfPresent(String.self, forKey: .sessionID)
+        let sequence = try container.decodeIfPresent(Int.self, forKey: .sequence)
+        self.sessionID = sequence == nil ? Resume.noSession : sessionID ?? Resume.noSession
+        self.sequence = sequence ?? 0
+    }
+
+    /// The id of no session.
+    private static let noSession = ""
 }
 
 /// REQUEST_GUILD_MEMBERS.
