@@ -29,6 +29,32 @@ import Testing
         #expect(other.campaignTime(for: Self.slot) == later + ReplicationLimits().silence)
     }
 
+    @Test func aNewClaimHasItsLeaseBeforeTheNextBeaconIsDue() throws {
+        var (one, other) = (Self.node(Self.a), Self.node(Self.b))
+        let first = try #require(one.beacons({ _ in [] }, now: Self.start).first).beacon
+        one.answered(by: Self.b, other.received(first, from: Self.a, now: Self.start), now: Self.start)
+        let now = Self.start + .milliseconds(20)
+        #expect(one.beacons({ _ in [Self.claim(4)] }, now: now).isEmpty)
+        let sent = one.beacon(to: Self.b, newClaims: [Self.claim(4)], now: now)
+        let early = try #require(sent)
+        one.answered(by: Self.b, other.received(early, from: Self.a, now: now), now: now)
+        #expect(one.view(now: now).lease(from: Self.b, for: Self.slot) == now + ReplicationLimits().lease)
+        #expect(other.campaignTime(for: Self.slot) == now + ReplicationLimits().silence)
+        // The regular ones go on as they were, and answers to them are not lost among early ones.
+        let next = Self.start + ReplicationLimits().beaconInterval
+        let regular = try #require(one.beacons({ _ in [Self.claim(4)] }, now: next).first).beacon
+        let more = (0..<100).map { _ in one.beacon(to: Self.b, newClaims: [Self.claim(4)], now: next) }
+        #expect(more.contains { $0 == nil })
+        let roundTrip = one.answered(by: Self.b, other.received(regular, from: Self.a, now: next), now: next)
+        #expect(roundTrip == .zero)
+    }
+
+    @Test func nothingIsClaimedEarlyFromANodeThatDoesNotAnswer() {
+        var node = Self.node(Self.a)
+        let late = node.beacon(to: Self.b, newClaims: [Self.claim(4)], now: Self.start + .seconds(3))
+        #expect(late == nil)
+    }
+
     @Test func answersToAnEarlierLifeCountForNothing() throws {
         var (one, other) = (Self.node(Self.a), Self.node(Self.b))
         let beacon = try #require(one.beacons({ _ in [Self.claim(4)] }, now: Self.start).first).beacon

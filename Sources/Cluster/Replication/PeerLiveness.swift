@@ -139,13 +139,28 @@ public struct PeerLiveness: Sendable {
         for id in peers.keys.sorted() {
             // A node that does not answer cannot let this one serve, and must not be kept from campaigning.
             let claims = now - peers[id]!.heard <= limits.lease ? claims(id) : []
-            let sequence = peers[id]!.nextSequence
-            peers[id]!.nextSequence += 1
-            peers[id]!.sent.append(Sent(sequence: sequence, time: now, slots: claims.map(\.slot)))
-            if peers[id]!.sent.count > PeerLiveness.keptBeacons { peers[id]!.sent.removeFirst() }
-            due.append((id, Beacon(life: life, sequence: sequence, claims: claims)))
+            due.append((id, send(claims, to: id, now: now)))
         }
         return due
+    }
+
+    /// A beacon between those that are due, for claims that are new: a slot that was handed over need not stand still
+    /// until the next.
+    ///
+    /// - Returns: `nil` when it has to wait for that one all the same: the node does not answer, or slowly.
+    public mutating func beacon(to id: NodeID, newClaims claims: [Claim], now: BootTime) -> Beacon? {
+        guard let peer = peers[id], now - peer.heard <= limits.lease,
+            peer.sent.count < PeerLiveness.keptBeacons / 2
+        else { return nil }
+        return send(claims, to: id, now: now)
+    }
+
+    private mutating func send(_ claims: [Claim], to id: NodeID, now: BootTime) -> Beacon {
+        let sequence = peers[id]!.nextSequence
+        peers[id]!.nextSequence += 1
+        peers[id]!.sent.append(Sent(sequence: sequence, time: now, slots: claims.map(\.slot)))
+        if peers[id]!.sent.count > PeerLiveness.keptBeacons { peers[id]!.sent.removeFirst() }
+        return Beacon(life: life, sequence: sequence, claims: claims)
     }
 
     /// A peer answered a beacon of this node.

@@ -222,6 +222,11 @@ extension ReplicaSlot {
         tickHandOver(now: now)
     }
 
+    /// Call it when more has been applied: a hand-over that waited for that goes on.
+    public mutating func advanceHandOver(now: BootTime) {
+        if handOver?.isGranted == false { tickHandOver(now: now) }
+    }
+
     /// Everything that is under way is committed and there: the other node may take the slot.
     mutating func tickHandOver(now: BootTime) {
         guard let primary, let row, let handOver else { return }

@@ -111,10 +111,17 @@ extension SlotExecutor {
             carryOut(replica, now: now)
         }
         for id in catchUps.keys { goOn(id) }
-        if claimsChanged { tellClaims() }
+    }
+
+    /// Tells them soon, together with those that change in the same moment.
+    func tellChangedClaims() {
+        guard claimsChanged, !isTellingClaims else { return }
+        isTellingClaims = true
+        schedule(in: .milliseconds(2)) { [weak self] in self?.tellClaims() }
     }
 
     private func tellClaims() {
+        isTellingClaims = false
         claimsChanged = false
         var claims: Claims = [:]
         for (slot, replica) in replicas where replica.core.isPrimary {
@@ -197,8 +204,21 @@ extension SlotExecutor {
         guard var catchUp = catchUps[id], !catchUp.isReading else { return }
         defer { catchUps[id] = catchUp }
         catchUp.forgive(after: environment.limits.catchUpPatience)
-        while catchUp.bytes < environment.limits.catchUpBytes, let (slot, order) = catchUp.orders.popFirst() {
-            guard let replica = replicas[slot], replica.core.isPrimary else { continue }
+        while catchUp.bytes < environment.limits.catchUpBytes, let (slot, order) = catchUp.orders.first {
+            let replica = replicas[slot].flatMap { $0.core.isPrimary ? $0 : nil }
+            // Nobody waits for a learner; what waits is other slots' entries, behind it at the disks.
+            if replica?.core.row?.learners.contains(id) ?? false, let pause = catchUp.pause(now: .now()) {
+                if !catchUp.isPausing {
+                    catchUp.isPausing = true
+                    schedule(in: pause) { [weak self] in
+                        self?.catchUps[id]?.isPausing = false
+                        self?.goOn(id)
+                    }
+                }
+                return
+            }
+            catchUp.orders.removeFirst()
+            guard let replica else { continue }
             if replica.heldEntries(after: order.previous, through: order.through) != nil {
                 serve(order, of: replica)
                 continue
@@ -232,6 +252,7 @@ extension SlotExecutor {
         guard let last = read.last, read[0].position.index == order.previous.index.next else { return }
         let bytes = read.reduce(0) { $0 + $1.encoded.readableBytes }
         catchUps[order.to]?.sent(slot, through: last.position.index, bytes: bytes)
+        catchUps[order.to]?.pace(bytes, aSecond: environment.limits.learnerBytesPerSecond, now: .now())
         send(
             .append(
                 AppendMessage(

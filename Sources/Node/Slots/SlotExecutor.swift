@@ -48,6 +48,7 @@ final class SlotExecutor {
     var campaigns: [RowSwap] = []
     var isFlushScheduled = false
     var claimsChanged = false
+    var isTellingClaims = false
     /// Slots that have begun to serve and are not logged.
     private var begun = 0
 
@@ -204,6 +205,7 @@ final class SlotExecutor {
         sendMessages()
         sendSwaps()
         applyCommitted()
+        tellChangedClaims()
     }
 
     func handOver() {
@@ -255,6 +257,7 @@ final class SlotExecutor {
         for (replica, what) in applying {
             let began = NIODeadline.now()
             replica.finishApplying(what, now: now)
+            replica.core.advanceHandOver(now: now)
             carryOut(replica, now: now)
             replica.load.spent(since: began)
             fulfilHolds(of: replica)

@@ -67,6 +67,8 @@ public struct SlotLimits: Sendable {
     public var replicationItemBytes = 4 << 20
     /// What is read from the log for a follower that lags and is not acknowledged yet, in bytes: of one executor.
     public var catchUpBytes = 8 << 20
+    /// What one executor sends of its logs to a learner, in bytes a second.
+    public var learnerBytesPerSecond = 16 << 20
     /// When a follower that is sent such acknowledges nothing for so long, it is sent more all the same.
     public var catchUpPatience: Duration = .seconds(2)
     /// How often replicas look at the time.

@@ -8,6 +8,10 @@ import Replication
 struct CatchUp {
     var orders: Deque<(slot: Slot, order: AppendOrder)> = []
     var isReading = false
+    /// Whether the next order waits for its time.
+    var isPausing = false
+    /// When the next bytes may go to a learner.
+    private var due = NIODeadline.now()
     /// Not acknowledged yet.
     private(set) var bytes = 0
     private var underWay: [Slot: Deque<(through: LogIndex, bytes: Int)>] = [:]
@@ -30,6 +34,16 @@ struct CatchUp {
         if underWay[slot]?.isEmpty ?? false { underWay[slot] = nil }
         if hasProgress { progressed = .now() }
         return hasProgress
+    }
+
+    /// What was sent takes its time at this rate.
+    mutating func pace(_ bytes: Int, aSecond rate: Int, now: NIODeadline) {
+        due = max(due, now) + .nanoseconds(Int64(Double(bytes) / Double(rate) * 1e9))
+    }
+
+    /// How long a learner's next bytes have to wait.
+    func pause(now: NIODeadline) -> Duration? {
+        now < due ? .nanoseconds((due - now).nanoseconds) : nil
     }
 
     /// After a time without an acknowledgement, what was sent counts as lost.

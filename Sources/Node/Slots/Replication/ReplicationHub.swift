@@ -85,7 +85,18 @@ final class ReplicationHub {
 
     // MARK: Beacons
 
-    func setClaims(_ claims: Claims, of executor: Int) { self.claims[executor] = claims }
+    /// New ones are told at once.
+    func setClaims(_ claims: Claims, of executor: Int) {
+        let former = self.claims[executor] ?? [:]
+        self.claims[executor] = claims
+        guard wrongSince == nil else { return }
+        let now = BootTime.now()
+        for (id, all) in claims {
+            let new = Set(all).subtracting(former[id] ?? [])
+            guard !new.isEmpty, let beacon = liveness.beacon(to: id, newClaims: Array(new), now: now) else { continue }
+            send(.beacon(beacon), to: id)
+        }
+    }
 
     private func look() {
         let now = BootTime.now()
