@@ -205,6 +205,26 @@ import Testing
         #expect(group[Self.b].log.last == group[Self.a].log.last && group.row == row)
     }
 
+    /// A learner that stood still gets the snapshot of a primary that it has not heard of.
+    @Test func whoGetsASnapshotOfALaterEpochFollowsThatEpochsPrimary() throws {
+        var group = Self.serving()
+        group.isolate(Self.c)
+        group.pass(.seconds(8))
+        #expect(group.row.learners == [Self.c])
+        let later = LogPosition(epoch: group[Self.c].epoch.next.next, index: LogIndex(rawValue: 50))
+        group.tell(Self.c)
+        #expect(group[Self.c].takesSnapshot(from: Self.b, epoch: later.epoch, at: later))
+        group.members[Self.c]!.replica.installing()
+        group.members[Self.c]!.replica.installed(at: later)
+        _ = group.members[Self.c]!.replica.takeActions()
+        let append = AppendHead(epoch: later.epoch, previous: later, commitIndex: later.index, positions: [])
+        group.members[Self.c]!.replica.received(append, from: Self.b, now: group.now)
+        let replies = group.members[Self.c]!.replica.takeActions().compactMap { action -> AppendReply? in
+            if case .reply(Self.b, let reply) = action { reply } else { nil }
+        }
+        #expect(replies.map(\.result) == [.durable(through: later.index)])
+    }
+
     @Test func aMoveBringsTheSlotToItsTargetAndDropsTheOthers() throws {
         var group = Self.serving(nodes: [Self.a, Self.b, Self.c, Self.d])
         _ = try group.propose(at: Self.a)

@@ -148,7 +148,11 @@ extension ReplicaSlot {
         // What the disk held before is gone, and what it was told of that too.
         isBlank = true
         (notedEpoch, requestedNote) = (.zero, .zero)
-        epoch = max(epoch, position.epoch)
+        if position.epoch > epoch {
+            // Whoever leads this epoch is known by its first message, and is not who led the last one.
+            epoch = position.epoch
+            leader = nil
+        }
     }
 
     /// The primary says that this process's log held all that was committed.
