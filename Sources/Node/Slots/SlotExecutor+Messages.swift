@@ -199,26 +199,30 @@ extension SlotExecutor {
         scheduleFlush()
     }
 
+    /// Where the order stands that is next. Commits wait for members, so they come at once; nobody waits for a learner,
+    /// and what it is sent is in the way of other slots' entries at the disks, so it comes at a bounded rate.
+    private func nextOrder(_ catchUp: inout CatchUp, of id: NodeID) -> Int? {
+        guard !catchUp.orders.isEmpty else { return nil }
+        guard let pause = catchUp.pause(now: .now()) else { return 0 }
+        let isLearner: (Slot) -> Bool = { [replicas] in replicas[$0]?.core.row?.learners.contains(id) ?? false }
+        if let place = catchUp.orders.firstIndex(where: { !isLearner($0.slot) }) { return place }
+        guard !catchUp.isPausing else { return nil }
+        catchUp.isPausing = true
+        schedule(in: pause) { [weak self] in
+            self?.catchUps[id]?.isPausing = false
+            self?.goOn(id)
+        }
+        return nil
+    }
+
     /// Reads from the log what a lagging follower is owed next, if not too much is under way to it.
     func goOn(_ id: NodeID) {
         guard var catchUp = catchUps[id], !catchUp.isReading else { return }
         defer { catchUps[id] = catchUp }
         catchUp.forgive(after: environment.limits.catchUpPatience)
-        while catchUp.bytes < environment.limits.catchUpBytes, let (slot, order) = catchUp.orders.first {
-            let replica = replicas[slot].flatMap { $0.core.isPrimary ? $0 : nil }
-            // Nobody waits for a learner; what waits is other slots' entries, behind it at the disks.
-            if replica?.core.row?.learners.contains(id) ?? false, let pause = catchUp.pause(now: .now()) {
-                if !catchUp.isPausing {
-                    catchUp.isPausing = true
-                    schedule(in: pause) { [weak self] in
-                        self?.catchUps[id]?.isPausing = false
-                        self?.goOn(id)
-                    }
-                }
-                return
-            }
-            catchUp.orders.removeFirst()
-            guard let replica else { continue }
+        while catchUp.bytes < environment.limits.catchUpBytes, let place = nextOrder(&catchUp, of: id) {
+            let (slot, order) = catchUp.orders.remove(at: place)
+            guard let replica = replicas[slot], replica.core.isPrimary else { continue }
             if replica.heldEntries(after: order.previous, through: order.through) != nil {
                 serve(order, of: replica)
                 continue
@@ -252,7 +256,9 @@ extension SlotExecutor {
         guard let last = read.last, read[0].position.index == order.previous.index.next else { return }
         let bytes = read.reduce(0) { $0 + $1.encoded.readableBytes }
         catchUps[order.to]?.sent(slot, through: last.position.index, bytes: bytes)
-        catchUps[order.to]?.pace(bytes, aSecond: environment.limits.learnerBytesPerSecond, now: .now())
+        if replica.core.row?.learners.contains(order.to) ?? false {
+            catchUps[order.to]?.pace(bytes, aSecond: environment.limits.learnerBytesPerSecond, now: .now())
+        }
         send(
             .append(
                 AppendMessage(

@@ -10,7 +10,8 @@ import Synchronization
 ///
 /// The rows come from one RocksDB snapshot: those of a small slot in one part (``SnapshotRows``), others family after
 /// family, as SST files of bounded size that are made one at a time, when the next is asked for: so a slot of any size
-/// takes the disk space of one part, and the caller sets the pace. Families go by name, since their numbers differ from store to store. The applied index is no row of a part; it
+/// takes the disk space of one part, and the caller sets the pace. Families go by name, since their numbers differ from
+/// store to store. The applied index is no row of a part; it
 /// is in the ``Head``, and is written by who installs the snapshot, last.
 ///
 /// Calls block; make them off the event loops. While the value lives, RocksDB keeps what the slot's rows were.
