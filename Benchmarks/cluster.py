@@ -92,8 +92,14 @@ class Cluster:
         if body is not None:
             data = json.dumps(body)
             headers["Content-Type"] = "application/json"
-        connection.request(method, path, body=data, headers=headers)
-        response = connection.getresponse()
+        try:
+            connection.request(method, path, body=data, headers=headers)
+            response = connection.getresponse()
+        except http.client.RemoteDisconnected:
+            # The router closes connections that nobody uses; this request has not been read then.
+            connection.close()
+            connection.request(method, path, body=data, headers=headers)
+            response = connection.getresponse()
         text = response.read()
         if response.status // 100 != 2:
             raise RuntimeError(f"{method} {path}: {response.status} {text[:300]!r}")

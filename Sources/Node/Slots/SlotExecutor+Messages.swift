@@ -174,7 +174,7 @@ extension SlotExecutor {
     /// Sends what a follower is owed, from memory if it is there.
     func serve(_ order: AppendOrder, of replica: SlotReplica) {
         guard let entries = replica.heldEntries(after: order.previous, through: order.through) else {
-            catchUps[order.to, default: CatchUp()].orders.append((replica.slot, order))
+            catchUps[order.to, default: CatchUp()].add(order, of: replica.slot)
             return goOn(order.to)
         }
         var start = 0
@@ -267,7 +267,7 @@ extension SlotExecutor {
         if last.position.index < order.through {
             var rest = order
             rest.previous = last.position
-            catchUps[order.to]?.orders.prepend((slot, rest))
+            catchUps[order.to]?.putOff(rest, of: slot)
         }
         scheduleFlush()
     }

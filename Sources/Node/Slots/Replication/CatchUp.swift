@@ -17,6 +17,24 @@ struct CatchUp {
     private var underWay: [Slot: Deque<(through: LogIndex, bytes: Int)>] = [:]
     private var progressed = NIODeadline.now()
 
+    /// Orders of a slot are in the order of its log. One that begins where another does takes the place of it and of those
+    /// after it: the follower has been asked again. What waits for long is asked for again each second, and would grow
+    /// faster than it is sent.
+    mutating func add(_ order: AppendOrder, of slot: Slot) {
+        orders.removeAll { $0.slot == slot && $0.order.previous.index >= order.previous.index }
+        orders.append((slot, order))
+    }
+
+    /// A part of an order was sent. It is the others' turn before the slot goes on, with the rest of it.
+    mutating func putOff(_ rest: AppendOrder, of slot: Slot) {
+        let later = orders.filter { $0.slot == slot }
+        // While it was read the follower has been asked again, from further back.
+        if let first = later.first, first.order.previous.index <= rest.previous.index { return }
+        orders.removeAll { $0.slot == slot }
+        orders.append((slot, rest))
+        orders.append(contentsOf: later)
+    }
+
     mutating func sent(_ slot: Slot, through index: LogIndex, bytes count: Int) {
         if bytes == 0 { progressed = .now() }
         underWay[slot, default: []].append((index, count))
