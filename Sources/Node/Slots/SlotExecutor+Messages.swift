@@ -111,17 +111,17 @@ extension SlotExecutor {
             carryOut(replica, now: now)
         }
         for id in catchUps.keys { goOn(id) }
+        if claimsChanged { tellClaims() }
     }
 
-    /// Tells them soon, together with those that change in the same moment.
-    func tellChangedClaims() {
-        guard claimsChanged, !isTellingClaims else { return }
-        isTellingClaims = true
-        schedule(in: .milliseconds(2)) { [weak self] in self?.tellClaims() }
+    /// Those of slots that were opened in this turn: they serve once these are answered.
+    func tellNewClaims() {
+        guard !newClaims.isEmpty else { return }
+        post?.tellNewClaims(newClaims)
+        newClaims = [:]
     }
 
     private func tellClaims() {
-        isTellingClaims = false
         claimsChanged = false
         var claims: Claims = [:]
         for (slot, replica) in replicas where replica.core.isPrimary {

@@ -255,6 +255,8 @@ extension SlotExecutor {
 
     private func open(_ replica: SlotReplica, at position: LogPosition) {
         claimsChanged = true
+        let claim = PeerLiveness.Claim(slot: replica.slot, epoch: replica.core.primaryEpoch)
+        for id in replica.core.claimedFrom { newClaims[id, default: []].append(claim) }
         let runtime = SlotRuntime(replica)
         replica.runtime = runtime
         do throws(StorageFailure) {

@@ -48,7 +48,7 @@ final class SlotExecutor {
     var campaigns: [RowSwap] = []
     var isFlushScheduled = false
     var claimsChanged = false
-    var isTellingClaims = false
+    var newClaims: Claims = [:]
     /// Slots that have begun to serve and are not logged.
     private var begun = 0
 
@@ -205,7 +205,7 @@ final class SlotExecutor {
         sendMessages()
         sendSwaps()
         applyCommitted()
-        tellChangedClaims()
+        tellNewClaims()
     }
 
     func handOver() {

@@ -85,15 +85,14 @@ final class ReplicationHub {
 
     // MARK: Beacons
 
-    /// New ones are told at once.
-    func setClaims(_ claims: Claims, of executor: Int) {
-        let former = self.claims[executor] ?? [:]
-        self.claims[executor] = claims
+    func setClaims(_ claims: Claims, of executor: Int) { self.claims[executor] = claims }
+
+    /// Tells claims at once that ``setClaims(_:of:)`` will hold.
+    func tellNewClaims(_ claims: Claims) {
         guard wrongSince == nil else { return }
         let now = BootTime.now()
-        for (id, all) in claims {
-            let new = Set(all).subtracting(former[id] ?? [])
-            guard !new.isEmpty, let beacon = liveness.beacon(to: id, newClaims: Array(new), now: now) else { continue }
+        for (id, new) in claims {
+            guard let beacon = liveness.beacon(to: id, newClaims: new, now: now) else { continue }
             send(.beacon(beacon), to: id)
         }
     }

@@ -29,6 +29,8 @@ struct ReplicationPost: Sendable {
         loop.execute { [hub] in hub.value.setClaims(claims, of: executor) }
     }
 
+    func tellNewClaims(_ claims: Claims) { loop.execute { [hub] in hub.value.tellNewClaims(claims) } }
+
     func received(_ message: ReplicationMessage, from id: NodeID) {
         loop.execute { [hub] in hub.value.received(message, from: id) }
     }
