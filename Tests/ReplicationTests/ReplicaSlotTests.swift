@@ -205,6 +205,30 @@ import Testing
         #expect(group[Self.b].log.last == group[Self.a].log.last && group.row == row)
     }
 
+    /// A replica that was broken begins again on a cleared disk, in the same life of its process.
+    @Test func whoHasClearedItsDiskGetsASnapshotWhateverItAcknowledgedBefore() throws {
+        var group = Self.serving()
+        for _ in 0..<5 { _ = try group.propose(at: Self.a) }
+        group.pass(.milliseconds(500))
+        group.trim(Self.a)
+        group.isolate(Self.c)
+        let (life, epoch) = (group[Self.c].life, group[Self.a].primaryEpoch)
+        func answer(_ result: AppendReply.Result) -> AppendReply {
+            AppendReply(
+                slot: ReplicaGroup.slot, epoch: epoch, result: result, life: life, isBlank: true, commitIndex: .zero)
+        }
+        group.members[Self.a]!.replica.received(answer(.blank), from: Self.c, now: group.now)
+        group.settle(Self.a)
+        #expect(group.row.learners == [Self.c])
+        group.members[Self.a]!.replica.reconnected(Self.c, now: group.now)
+        _ = group.members[Self.a]!.replica.takeActions()
+        group.members[Self.a]!.replica.received(answer(.mismatch(hint: .start)), from: Self.c, now: group.now)
+        let offers = group.members[Self.a]!.replica.takeActions().count {
+            if case .sendSnapshot(Self.c) = $0 { true } else { false }
+        }
+        #expect(offers == 1)
+    }
+
     /// A learner that stood still gets the snapshot of a primary that it has not heard of.
     @Test func whoGetsASnapshotOfALaterEpochFollowsThatEpochsPrimary() throws {
         var group = Self.serving()

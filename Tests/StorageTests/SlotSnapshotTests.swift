@@ -98,6 +98,20 @@ import Testing
         #expect(try destination.store.log.markers() == [:])
     }
 
+    @Test func rowsThatHaveNotAllComeAreNotInstalled() throws {
+        try destination.fill(Self.slot, rows: 20, seed: 5, index: 3)
+        let before = try destination.sums(Self.slot)
+        let head = SlotSnapshot.Head(slot: Self.slot, applied: .nothing)
+        let ingestion = try #require(try destination.store.ingest(head, writer: destination.writer))
+        try ingestion.begin(.init(number: 0, family: "", size: 100, checksum: 0, rows: 1))
+        #expect(try !ingestion.write(ByteBuffer(repeating: 0, count: 50)))
+        for parts in 0...1 {
+            #expect(throws: StorageFailure.self) { _ = try ingestion.install(parts: parts) }
+        }
+        #expect(try destination.sums(Self.slot) == before)
+        #expect(try destination.store.log.markers() == [:])
+    }
+
     @Test func anEmptySlotMakesTheOtherEmpty() throws {
         try destination.fill(Slot(truncating: 7), rows: 20, index: 3)
         let snapshot = try source.store.state.export(Slot(truncating: 7))

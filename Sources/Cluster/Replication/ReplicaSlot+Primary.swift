@@ -221,10 +221,11 @@ extension ReplicaSlot {
             return
         }
         // The follower holds `hint`. When it has acknowledged more since, or holds what it is asked about, this answers an
-        // earlier question: taking it for the last one's answer would make a good member one that has lost its disk.
-        guard hint.index >= follower.acknowledged,
-            hint.index < probed || log.epoch(at: hint.index) != hint.epoch
-        else { return }
+        // earlier question: taking it for the last one's answer would make a good member one that has lost its disk. A
+        // blank one may have lost what it acknowledged, in the same life as well.
+        let isOvertaken =
+            hint.index < follower.acknowledged || hint.index >= probed && log.epoch(at: hint.index) == hint.epoch
+        if isOvertaken, !follower.isBlank { return }
         guard hint.index >= log.base.index else { return offerSnapshot(to: id, now: now) }
         var common = log.last(notAfter: hint.epoch, atMost: hint.index)
         // Each question is about an earlier entry than the one before, so there is an end to them.

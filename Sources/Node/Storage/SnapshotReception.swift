@@ -85,7 +85,7 @@ struct SnapshotReception {
 
     /// All that has come: the files of each family in key order, or rows.
     func finish(parts: Int) throws(StorageFailure) -> (files: [Family: [String]], rows: ByteBuffer?) {
-        guard !isClosed, current == nil, count == parts else {
+        guard !isClosed, current == nil, count == parts, rows == nil || count == 1 else {
             throw unusable("only \(count) of \(parts) parts have come")
         }
         return (files, rows?.bytes)
