@@ -170,6 +170,33 @@ struct RebalanceJobTests {
         #expect(cluster.situation.rows[0].primary == three[0])
     }
 
+    @Test("the hottest guilds are those of whom their slots' primaries tell")
+    func guilds() {
+        func load(_ guild: UInt64, events: UInt64, milliseconds: UInt64 = 5000) -> GuildLoad {
+            GuildLoad(
+                guild: GuildID(rawValue: guild << 12), milliseconds: milliseconds, events: events, writtenBytes: 10,
+                subscriptions: 1)
+        }
+        var book = LoadBook()
+        for (node, loads) in [
+            (three[0], [load(1, events: 10), load(2, events: 40, milliseconds: 10_000)]),
+            (three[1], [load(3, events: 15), load(4, events: 1000)]),
+        ] {
+            var status = NodeStatus(slots: [], logQueueBytes: 0)
+            status.guilds = loads
+            book.note(status, of: node, now: .seconds(1))
+        }
+        // Slot 4 has moved since.
+        let primaries: [UInt16: NodeID] = [1: three[0], 2: three[0], 3: three[1], 4: three[2]]
+        let hottest = book.hottestGuilds(2) { primaries[$0.rawValue] }
+        #expect(hottest.map(\.guild.rawValue) == [2 << 12, 3 << 12])
+        #expect(hottest.map(\.eventsPerSecond) == [4, 3])
+        var gone = NodeStatus(slots: [], logQueueBytes: 0)
+        gone.guilds = []
+        book.note(gone, of: three[0], now: .seconds(2))
+        #expect(book.hottestGuilds(9) { primaries[$0.rawValue] }.map(\.guild.rawValue) == [3 << 12])
+    }
+
     @Test("the noise of an idle cluster does not steer, and no slot weighs more than twelve")
     func noise() throws {
         func weights(cpu: UInt64) -> [Double] {

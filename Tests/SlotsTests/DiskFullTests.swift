@@ -30,7 +30,7 @@ private final class TestDisk: Sendable {
 
 @Suite(.timeLimit(.minutes(5))) struct DiskFullTests {
     private var limits: SlotLimits {
-        var limits = SlotLimits()
+        var limits = SlotLimits.prompt
         limits.diskChecking = .milliseconds(10)
         return limits
     }

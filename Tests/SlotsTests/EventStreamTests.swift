@@ -123,6 +123,35 @@ final class TestStream: TransportStream {
         await node.close()
     }
 
+    @Test func whatAllRingsKeepIsBoundedToo() async throws {
+        let folder = try TemporaryFolder()
+        var limits = SlotLimits()
+        limits.ringBytesOfExecutor = 1024
+        limits.logTrimming = .milliseconds(20)
+        let node = try await TestNode(folder.path, limits: limits)
+        let live = TestStream()
+        try open(node, live).received(subscribe(), on: live)
+        for number in 0..<40 { _ = try await node.text("increment", ["name": "a", "event": "E\(number)"]) }
+        _ = try await live.wait(41)
+        let numbers = try live.events.map { try #require($0.number) }
+        // The clock decides when the oldest ones are forgotten.
+        let deadline = ContinuousClock.now + .seconds(60)
+        var asked = 0
+        while ContinuousClock.now < deadline {
+            let stream = TestStream()
+            let receiver = try open(node, stream)
+            receiver.received(subscribe(numbers[0]), on: stream)
+            asked += 1
+            if try await stream.wait(1) == [.gap(root: Self.root, tag: 1)] { break }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        #expect(ContinuousClock.now < deadline, "asked \(asked) times")
+        let late = TestStream()
+        try open(node, late).received(subscribe(numbers[38]), on: late)
+        #expect(try await late.wait(2).contains(.gap(root: Self.root, tag: 1)) == false)
+        await node.close()
+    }
+
     @Test func fetchGivesTheRangeAndAGapIsSaid() async throws {
         let folder = try TemporaryFolder()
         var limits = SlotLimits()

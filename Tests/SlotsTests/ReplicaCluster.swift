@@ -103,7 +103,7 @@ final class ReplicaCluster: Sendable {
     }
 
     func start(
-        _ name: String, limits: SlotLimits = SlotLimits(), disk: GuildRole.Disk = GuildRole.Disk()
+        _ name: String, limits: SlotLimits = .prompt, disk: GuildRole.Disk = GuildRole.Disk()
     ) async throws -> ReplicaNode {
         try await ReplicaNode(
             name, folder: folder.path + "/" + name, cluster: cluster, coordinator: coordinator, limits: limits,
@@ -157,5 +157,14 @@ final class ReplicaCluster: Sendable {
         await client.shutdown()
         try await group.shutdownGracefully()
         await coordinator.close()
+    }
+}
+
+extension SlotLimits {
+    /// Dropped replicas go at once: tests wait for that.
+    static var prompt: SlotLimits {
+        var limits = SlotLimits()
+        limits.clearingDelay = .milliseconds(50)
+        return limits
     }
 }

@@ -90,7 +90,7 @@ import Wire
         await nodes[1].close()
         try await cluster.until { $0.inSync.count == 2 }
         // More than what is kept in memory for followers.
-        var limits = SlotLimits()
+        var limits = SlotLimits.prompt
         limits.pendingCommands = 4096
         _ = try await withThrowingTaskGroup(of: Int.self) { tasks in
             for _ in 0..<16 { tasks.addTask { try await increments(cluster, 60).count } }
@@ -106,7 +106,7 @@ import Wire
 
     @Test func aSlotMovesToOtherNodesByASnapshot() async throws {
         let cluster = try await ReplicaCluster()
-        var limits = SlotLimits()
+        var limits = SlotLimits.prompt
         limits.logTrimming = .milliseconds(20)
         limits.logRetention = .milliseconds(20)
         limits.stateFlushing = .milliseconds(20)

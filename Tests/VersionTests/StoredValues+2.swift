@@ -29,7 +29,13 @@ extension StoredValue {
         row.home = other
         let head = SlotSnapshot.Head(
             slot: slot, applied: .init(epoch: epoch, index: index, idMark: Snowflake(rawValue: 5)))
+        var status = NodeStatus(slots: [], logQueueBytes: 0)
+        status.guilds = [
+            GuildLoad(
+                guild: GuildID(rawValue: 5), milliseconds: 5_012, events: 40, writtenBytes: 9_000, subscriptions: 2)
+        ]
         return [
+            StoredValue("2.NodeStatus", status),
             StoredValue("2.NodeRecord", NodeRecord(id: node, roles: [.guild], host: "h", port: 1, startedAt: time)),
             StoredValue(
                 "2.ShardMapRow",

@@ -208,6 +208,19 @@ import Testing
         #expect(table.text == "A          LONG\nwide cell  x")
     }
 
+    @Test func theHottestGuildsComeBelowTheHottestSlots() {
+        var top = TopAnswer(slots: [], guilds: nil)
+        let slots = TopCommand.table(of: top)
+        #expect(slots.split(separator: "\n").count == 1)
+        top.guilds = [
+            .init(guild: "77", slot: 3, node: "guild-1", events: 12.5, writtenBytes: 2048, subscriptions: 2)
+        ]
+        let lines = TopCommand.table(of: top).split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(lines.count == 4)
+        #expect(lines[0] == slots && lines[1].isEmpty && lines[2].hasPrefix("GUILD"))
+        #expect(lines[3].split(separator: " ").prefix(4) == ["77", "3", "guild-1", "12.5"])
+    }
+
     @Test func joinsNeighbouringSlotsThatAreAlike() {
         func shard(_ slot: Int, _ primary: String) -> ShardsAnswer.Shard {
             .init(

@@ -144,6 +144,13 @@ extension ClusterControl {
             .sorted { ($0.2.cpu, $0.2.requests) > ($1.2.cpu, $1.2.requests) }
             .prefix(count).map { (slot: $0.0, node: $0.1, rate: $0.2) }
     }
+
+    /// The guilds with the most events a second, each with who leads its slot.
+    public func hottestGuilds(_ count: Int) async -> [(load: GuildLoad, node: NodeID?)] {
+        let book = await loads.book
+        return book.hottestGuilds(count) { view.row($0)?.primary }
+            .map { (load: $0, node: view.row($0.guild.snowflake.slot)?.primary) }
+    }
 }
 
 extension ClusterControl.Overview {

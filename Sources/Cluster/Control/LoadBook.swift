@@ -42,6 +42,7 @@ public struct LoadBook: Sendable {
     private var rates: [Slot: Rate] = [:]
     private var longRates: [Slot: Rate] = [:]
     private var heard: [NodeID: Duration] = [:]
+    private var guilds: [NodeID: [GuildLoad]] = [:]
     /// As the nodes last told.
     public private(set) var disks: [NodeID: NodeStatus.Disk] = [:]
 
@@ -51,6 +52,7 @@ public struct LoadBook: Sendable {
     public mutating func note(_ status: NodeStatus, of node: NodeID, now: Duration) {
         heard[node] = now
         disks[node] = status.disk
+        guilds[node] = status.guilds
         // Backups report too; what a slot costs is what it costs its primary.
         for slot in status.slots where slot.isServing {
             let sample = Sample(node: node, epoch: slot.epoch, load: slot.load, time: now)
@@ -75,6 +77,15 @@ public struct LoadBook: Sendable {
     }
 
     public func rate(_ slot: Slot) -> Rate { rates[slot] ?? Rate() }
+
+    /// The guilds that had the most events a second when their primaries told last, those first.
+    ///
+    /// - Parameter primary: who leads a slot now: what a node told of slots that it leads no more does not count.
+    public func hottestGuilds(_ count: Int, primary: (Slot) -> NodeID?) -> [GuildLoad] {
+        guilds.flatMap { node, loads in loads.filter { primary($0.guild.snowflake.slot) == node } }
+            .sorted { ($0.eventsPerSecond, $1.guild) > ($1.eventsPerSecond, $0.guild) }
+            .prefix(count).map(\.self)
+    }
 
     /// Nodes that have reported since `time`.
     public func heardSince(_ time: Duration) -> Set<NodeID> { Set(heard.filter { $0.value >= time }.keys) }

@@ -1,16 +1,23 @@
+import Foundation
 import NIOCore
 import NIOPosix
 import Synchronization
 
 /// Threads for what must not run on an executor: reads of snapshots, password hashing. What waits is bounded.
 final class BoundedPool: Sendable {
+    /// What a background pool's threads give way by (`nice`): RocksDB takes the same for its compactions.
+    private static let backgroundNiceness: Int32 = 10
+
     private let pool: NIOThreadPool
     private let limit: Int
+    private let isBackground: Bool
     private let waiting = Atomic<Int>(0)
 
-    init(threads: Int, limit: Int) {
+    /// - Parameter isBackground: whether the threads leave the processor to others, when these need it.
+    init(threads: Int, limit: Int, isBackground: Bool = false) {
         pool = NIOThreadPool(numberOfThreads: threads)
         self.limit = limit
+        self.isBackground = isBackground
         pool.start()
     }
 
@@ -26,6 +33,7 @@ final class BoundedPool: Sendable {
             return false
         }
         pool.submit { [self] state in
+            giveWay()
             let result: Result<Value, any Error> =
                 state == .active ? Result { try body() } : .failure(CancellationError())
             waiting.subtract(1, ordering: .relaxed)
@@ -43,7 +51,17 @@ final class BoundedPool: Sendable {
             throw PoolIsFull()
         }
         defer { waiting.subtract(1, ordering: .relaxed) }
-        return try await pool.runIfActive(body)
+        return try await pool.runIfActive { [self] in
+            giveWay()
+            return try body()
+        }
+    }
+
+    /// Linux knows a niceness of each thread. Set again with every task, since a pool does not tell when a thread begins;
+    /// one that cannot be set is no reason to fail.
+    private func giveWay() {
+        guard isBackground else { return }
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, BoundedPool.backgroundNiceness)
     }
 
     func shutdown() async { try? await pool.shutdownGracefully() }

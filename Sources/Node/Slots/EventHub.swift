@@ -58,6 +58,9 @@ final class EventHub {
         interests.reduce(into: [:]) { $0[$1.key.slot, default: 0] += $1.value.count }
     }
 
+    /// How many subscriptions there are to a root.
+    func subscriptions(to root: RootEntity) -> Int { interests[root]?.count ?? 0 }
+
     /// Sends an event to every gateway that is interested. `number` is absent for ephemeral events.
     func emit(_ kept: EventRing.Kept, root: RootEntity, isDurable: Bool) {
         guard let interested = interests[root] else { return }

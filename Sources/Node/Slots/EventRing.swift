@@ -5,8 +5,8 @@ import Wire
 
 /// The recent durable events of one slot, by root entity: what gateways ask for again (DESIGN §10).
 ///
-/// Bounded by age, by count and bytes of a root, and by bytes of the slot. For each root it knows its *floor*: all of
-/// the root's events after the floor are here. A new primary rebuilds it from the log.
+/// Bounded by age, by count and bytes of a root, by bytes of the slot, and with those of other slots by their sum. For each
+/// root it knows its *floor*: all of the root's events after the floor are here. A new primary rebuilds it from the log.
 struct EventRing: Sendable {
     /// An event as it is sent, with what filtering needs of it.
     struct Kept: Sendable {
@@ -50,6 +50,9 @@ struct EventRing: Sendable {
     init(limits: SlotLimits) { self.limits = limits }
 
     var count: Int { order.count }
+
+    /// When the oldest event was made that is here.
+    var begin: Timestamp? { order.first?.time }
 
     /// The number of the root's last event, when it is here.
     func last(_ root: RootEntity) -> EventNumber? { roots[root]?.kept.last?.number }
@@ -119,7 +122,7 @@ struct EventRing: Sendable {
 }
 
 extension Timestamp {
-    fileprivate static func - (left: Timestamp, right: Duration) -> Timestamp {
+    static func - (left: Timestamp, right: Duration) -> Timestamp {
         Timestamp(milliseconds: left.milliseconds - right.milliseconds)
     }
 }

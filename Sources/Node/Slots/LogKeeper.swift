@@ -84,6 +84,7 @@ extension ExecutorReport {
         applied.merge(other.applied) { first, _ in first }
         trimLimits.merge(other.trimLimits) { first, _ in first }
         slots += other.slots
+        guilds += other.guilds
     }
 
     func record(_ environment: SlotEnvironment) {

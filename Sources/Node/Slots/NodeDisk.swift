@@ -18,6 +18,14 @@ extension SlotNode {
     public var diskTrouble: String? { environment.diskFailure?.description }
 }
 
+extension Logger {
+    /// Says that a write took so long that others have felt it.
+    func noteSlow(_ what: Message, _ duration: Duration, _ limits: SlotLimits) {
+        guard duration >= limits.slowWrite else { return }
+        info(what, metadata: ["ms": "\(Int(duration / .milliseconds(1)))"])
+    }
+}
+
 extension SlotEnvironment {
     /// Why no writes are taken; `nil` while they are. Cheap.
     var diskFailure: DiskNearlyFull? {

@@ -19,8 +19,11 @@ struct SlotEnvironment: Sendable {
     var limits: SlotLimits
     var readers: BoundedPool
     var computers: BoundedPool
-    /// For the log and the state as a whole: loading, clearing, catching up.
+    /// For reads that a slot waits for: its loading, and what its followers lack.
     var disks: BoundedPool
+    /// For slots as a whole, in the background: snapshots, clearing, comparing. What takes long is not in the way of
+    /// ``disks`` there.
+    var movers: BoundedPool
     var caller: any SlotCaller
     /// Reaches the other guild nodes; absent where there are none.
     var client: (any CallClient)?

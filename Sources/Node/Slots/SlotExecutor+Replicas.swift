@@ -110,6 +110,8 @@ extension SlotExecutor {
     private func clear(_ slot: Slot, isBroken: Bool) {
         absences[slot] = .clearing
         toClear.append((slot, isBroken))
+        // It lacks a copy until this disk may learn it anew.
+        if isBroken { return clearGathered() }
         guard !isClearingDue else { return }
         isClearingDue = true
         schedule(in: environment.limits.clearingDelay) { [weak self] in self?.clearGathered() }
@@ -123,8 +125,14 @@ extension SlotExecutor {
         guard !slots.isEmpty else { return }
         let store = environment.store
         let writer = environment.writer
+        let begun = ContinuousClock.now
         let deletion: @Sendable () throws -> Void = { try store.delete(slots, writer: writer, hasBroken: hasBroken) }
-        work(deletion) { executor, result in
+        work(deletion, on: environment.movers) { executor, result in
+            executor.environment.logger.info(
+                "data of dropped replicas are deleted",
+                metadata: [
+                    "slots": "\(slots.count)", "ms": "\(Int((ContinuousClock.now - begun) / .milliseconds(1)))",
+                ])
             for slot in slots {
                 executor.absences[slot] = nil
                 executor.knownEpochs[slot] = nil
@@ -138,17 +146,19 @@ extension SlotExecutor {
     }
 
     /// Runs what blocks away from the loop.
+    ///
+    /// - Parameter pool: the environment's `disks`, unless it is another one.
     func work<Value: Sendable>(
-        _ body: @escaping @Sendable () throws -> Value,
+        _ body: @escaping @Sendable () throws -> Value, on pool: BoundedPool? = nil,
         then: @escaping (SlotExecutor, Result<Value, any Error>) -> Void
     ) {
         let bound = NIOLoopBound((executor: self, then: then), eventLoop: loop)
-        let isTaken = environment.disks.submit(on: loop, body) { result in
+        let isTaken = (pool ?? environment.disks).submit(on: loop, body) { result in
             let (executor, then) = bound.value
             if !executor.isClosed { then(executor, result) }
         }
         guard !isTaken else { return }
-        schedule(in: .milliseconds(100)) { [weak self] in self?.work(body, then: then) }
+        schedule(in: .milliseconds(100)) { [weak self] in self?.work(body, on: pool, then: then) }
     }
 
     // MARK: Replicas that are given up

@@ -27,7 +27,7 @@ extension SlotExecutor {
         let sender = SnapshotSender(
             slot: slot, epoch: replica.core.primaryEpoch,
             address: NodeAddress(node: id, host: record.host, port: record.port), client: client,
-            store: environment.store, disks: environment.disks, limits: environment.limits)
+            store: environment.store, disks: environment.movers, limits: environment.limits)
         environment.logger.info("sending a snapshot", metadata: ["slot": "\(slot)", "to": "\(id)"])
         let bound = NIOLoopBound(self, eventLoop: loop)
         let loop = loop

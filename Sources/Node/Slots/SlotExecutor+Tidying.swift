@@ -8,9 +8,9 @@ extension SlotExecutor {
         var report = ExecutorReport()
         let subscriptions = hub.subscriptions()
         let wantedMinimum = wantedMinimum()
+        expireEvents(now: now)
         for replica in replicas.values {
             let core = replica.core
-            replica.ring.expire(now: now, age: core.isPrimary ? nil : environment.limits.backupRingAge)
             report.ringEvents += replica.ring.count
             report.ringBytes += replica.ring.bytes
             report.pendingCommands += replica.runtime?.pendingCount ?? 0
@@ -29,7 +29,26 @@ extension SlotExecutor {
             status.load.subscriptions = UInt64(subscriptions[replica.slot, default: 0])
             report.slots.append(status)
         }
+        report.guilds = guildActivity.hottest(subscriptions: { hub.subscriptions(to: .guild($0)) }, now: .now())
         return report
+    }
+
+    /// Forgets events by their age, and younger ones too when all rings together take too much.
+    private func expireEvents(now: Timestamp) {
+        let limits = environment.limits
+        for replica in replicas.values {
+            replica.ring.expire(now: now, age: replica.core.isPrimary ? limits.ringAge : limits.backupRingAge)
+        }
+        while true {
+            let bytes = replicas.values.reduce(0) { $0 + $1.ring.bytes }
+            guard bytes > limits.ringBytesOfExecutor,
+                let begin = replicas.values.compactMap(\.ring.begin).min(), begin < now
+            else { return }
+            // If events came at a steady rate, the part of the time that leaves the part of the bytes; if not, once more.
+            let part = Double(limits.ringBytesOfExecutor) / Double(bytes)
+            let age = Duration.milliseconds(Int64(Double(now.milliseconds - begin.milliseconds) * part))
+            for replica in replicas.values { replica.ring.expire(now: now, age: age) }
+        }
     }
 
     /// An operator's word counts for more than the usual.
@@ -64,4 +83,5 @@ struct ExecutorReport: Sendable {
     /// Through which entry the followers let the log be trimmed.
     var trimLimits: [Slot: LogIndex] = [:]
     var slots: [SlotStatus] = []
+    var guilds: [GuildLoad] = []
 }

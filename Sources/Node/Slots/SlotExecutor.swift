@@ -49,6 +49,7 @@ final class SlotExecutor {
     var isFlushScheduled = false
     var claimsChanged = false
     var newClaims: Claims = [:]
+    var guildActivity = GuildActivity(now: .now())
     /// Slots that have begun to serve and are not logged.
     private var begun = 0
 
@@ -252,7 +253,7 @@ final class SlotExecutor {
             }
         }
         guard !applying.isEmpty else { return }
-        do throws(StorageFailure) { try environment.store.state.write(batch) } catch { environment.fail(error) }
+        writeState(batch)
         let now = BootTime.now()
         for (replica, what) in applying {
             let began = NIODeadline.now()
@@ -262,6 +263,12 @@ final class SlotExecutor {
             replica.load.spent(since: began)
             fulfilHolds(of: replica)
         }
+    }
+
+    private func writeState(_ batch: StateStore.Batch) {
+        let begun = ContinuousClock.now
+        do throws(StorageFailure) { try environment.store.state.write(batch) } catch { environment.fail(error) }
+        environment.logger.noteSlow("the state's store was slow", .now - begun, environment.limits)
     }
 
     // MARK: Time

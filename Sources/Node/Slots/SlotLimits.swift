@@ -36,6 +36,8 @@ public struct SlotLimits: Sendable {
     public var ringEventsOfRoot = 8192
     public var ringBytesOfRoot = 8 << 20
     public var ringBytesOfSlot = 16 << 20
+    /// Of all slots of one executor, about: looked at when the log is trimmed.
+    public var ringBytesOfExecutor = 192 << 20
     /// Bytes of events in the answer to one fetch; above it the gateway is told of a gap.
     public var fetchedBytes = 4 << 20
     /// Requests of gateways that wait for a slot that is about to serve.
@@ -46,8 +48,9 @@ public struct SlotLimits: Sendable {
     public var logRetention: Duration = .seconds(360)
     /// How often the state is brought to disk, so that the log can be trimmed and a restart is quick.
     public var stateFlushing: Duration = .seconds(600)
-    /// How long deletions of slots that are held no more are gathered.
-    public var clearingDelay: Duration = .seconds(30)
+    /// How long deletions of slots that are held no more are gathered: each flushes the store, and a few flushes make a
+    /// compaction. About as often as the store is flushed under load anyway.
+    public var clearingDelay: Duration = .seconds(300)
     /// Entries applied in one batch when the log is replayed.
     public var replayBatch = 1024
 
@@ -81,9 +84,12 @@ public struct SlotLimits: Sendable {
     public var snapshotPatience: Duration = .seconds(60)
     /// Snapshots that wait for their turn at a learner.
     public var waitingSnapshots = 64
-    /// Threads that read logs for followers, load and clear slots; and what waits for them.
-    public var diskThreads = 3
+    /// Threads that read logs for followers and load slots, and those that copy and clear them; what waits for either.
+    public var diskThreads = 2
+    public var moverThreads = 2
     public var queuedDiskWork = 8192
+    /// A write to the log or to the state that takes so long is logged: others wait for it.
+    public var slowWrite: Duration = .milliseconds(100)
     /// A follower that lags keeps its primary from trimming the log up to so many bytes of a slot.
     public var logKeptForFollowers = 256 << 20
     /// Recent events that a backup keeps: enough for gateways to go on when it becomes primary.

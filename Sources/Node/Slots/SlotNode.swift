@@ -69,9 +69,7 @@ public final class SlotNode: Sendable {
     private let group: MultiThreadedEventLoopGroup?
     /// For recovery, trimming and flushing, which block.
     private let maintenance: NIOThreadPool
-    /// Between two measurements of the slots' sizes.
-    private static let measurePause = TimeAmount.seconds(20)
-    private let measured = Mutex((due: NIODeadline.uptimeNanoseconds(0), sizes: [Slot: Int]()))
+    private let storedSizes = StoredSizes()
     /// What goes on for as long as the node runs.
     private let housekeeping = Mutex<[Task<Void, Never>]>([])
     /// Which slots serve, and who waits for some to.
@@ -126,12 +124,15 @@ public final class SlotNode: Sendable {
                     metrics.batchEntries.record(report.entries)
                     metrics.batchBytes.record(report.bytes)
                     metrics.syncLatency.recordNanoseconds(Int64(report.duration / .nanoseconds(1)))
+                    configuration.logger.noteSlow("the log's disk was slow", report.duration, limits)
                 }, fail: configuration.fail),
             services: configuration.services, clock: configuration.clock, tokenSecret: configuration.tokenSecret,
             limits: limits, readers: BoundedPool(threads: limits.readerThreads, limit: limits.queuedReads),
             computers: BoundedPool(threads: limits.computeThreads, limit: limits.queuedComputations),
-            disks: BoundedPool(threads: limits.diskThreads, limit: limits.queuedDiskWork), caller: configuration.caller,
-            client: configuration.client, metrics: metrics, logger: configuration.logger, fail: configuration.fail)
+            disks: BoundedPool(threads: limits.diskThreads, limit: limits.queuedDiskWork),
+            movers: BoundedPool(threads: limits.moverThreads, limit: limits.queuedDiskWork, isBackground: true),
+            caller: configuration.caller, client: configuration.client, metrics: metrics, logger: configuration.logger,
+            fail: configuration.fail)
         let own =
             configuration.eventLoops == nil
             ? MultiThreadedEventLoopGroup(numberOfThreads: max(1, configuration.executors)) : nil
@@ -275,32 +276,23 @@ public final class SlotNode: Sendable {
 
     public func status() async -> NodeStatus {
         var status = NodeStatus(slots: [], logQueueBytes: environment.writer.queuedBytes)
-        for host in hosts { status.slots += await host.tidy(now: environment.clock.now()).slots }
+        for host in hosts {
+            let report = await host.tidy(now: environment.clock.now())
+            status.slots += report.slots
+            status.guilds += report.guilds
+        }
         status.slots.sort { $0.slot < $1.slot }
         status.disk = environment.disk.usage.map {
             NodeStatus.Disk(used: UInt64(max(0, $0.used)), available: UInt64(max(0, $0.available)))
         }
-        let sizes = await storedSizes(status.slots.map(\.slot))
+        let slots = status.slots.map(\.slot)
+        let sizes = await storedSizes.sizes(now: .now()) { [environment] in
+            try await environment.movers.run { try environment.store.state.sizes(slots) }
+        }
         for index in status.slots.indices {
             status.slots[index].load.storedBytes = UInt64(max(0, sizes[status.slots[index].slot, default: 0]))
         }
         return status
-    }
-
-    /// About how many bytes the slots' states take; measured anew only from time to time.
-    private func storedSizes(_ slots: [Slot]) async -> [Slot: Int] {
-        let now = NIODeadline.now()
-        let (known, isDue) = measured.withLock { measured in
-            let isDue = now >= measured.due
-            // Before the measuring, so that one call at a time does it.
-            if isDue { measured.due = now + SlotNode.measurePause }
-            return (measured.sizes, isDue)
-        }
-        guard isDue else { return known }
-        let sizes = try? await maintenance.runIfActive { [store = environment.store] in try store.state.sizes(slots) }
-        guard let sizes else { return known }
-        measured.withLock { $0.sizes = sizes }
-        return sizes
     }
 
     // MARK: Housekeeping
@@ -371,6 +363,7 @@ public final class SlotNode: Sendable {
         await environment.computers.shutdown()
         for host in hosts { await host.closeAll() }
         await environment.disks.shutdown()
+        await environment.movers.shutdown()
         serving.close()
         do {
             try await maintenance.runIfActive { [environment] in

@@ -10,6 +10,7 @@ final class RocksDBOptions: @unchecked Sendable {
     private init(usesWAL: Bool) {
         handle = rocksdb_options_create()
         self.usesWAL = usesWAL
+        RocksDBOptions.compactionsGiveWay
         rocksdb_options_set_create_if_missing(handle, 1)
         // Blocks carry checksums, and every read compares them (`ReadOptions::verify_checksums`, on unless it is turned
         // off). This one says that what a compaction, a flush or the opening finds broken stops all writes, instead of
@@ -23,6 +24,14 @@ final class RocksDBOptions: @unchecked Sendable {
         rocksdb_options_set_stats_dump_period_sec(handle, 0)
         rocksdb_options_set_bytes_per_sync(handle, 1 << 20)
     }
+
+    /// Compactions take what processor time others leave: they may run for seconds, and what they are for has no haste.
+    private static let compactionsGiveWay: Void = {
+        // Not an environment of our own: the process's.
+        let environment = rocksdb_create_default_env()
+        rocksdb_env_lower_thread_pool_cpu_priority(environment)
+        rocksdb_env_destroy(environment)
+    }()
 
     deinit { rocksdb_options_destroy(handle) }
 

@@ -27,12 +27,6 @@ extension StateStore {
             if isOnDisk { try flush() }
             return
         }
-        var large: [(family: Family, slot: Slot)] = []
-        for family in Family.allCases {
-            let slots = filled.filter { $0.family == family }.map(\.slot)
-            let sizes = try database.approximateSizes(handle(family), slots)
-            large += slots.filter { compacting || sizes[$0] ?? 0 >= StateStore.reclaimedBytes }.map { (family, $0) }
-        }
         let batch = makeBatch()
         for (family, slot) in filled { batch.clear(family, slot) }
         try write(batch)
@@ -44,11 +38,18 @@ extension StateStore {
         if isUnread {
             for (family, slot) in filled { try database.dropFiles(handle(family), slot) }
         }
-        for (family, slot) in large { database.compact(handle(family), slot) }
+        for family in Family.allCases {
+            let slots = filled.filter { $0.family == family }.map(\.slot)
+            let left = try database.approximateSizes(handle(family), slots)
+            for slot in slots where compacting || left[slot] ?? 0 >= StateStore.reclaimedBytes {
+                database.compact(handle(family), slot)
+            }
+        }
     }
 
-    /// From how many bytes of a family on a cleared slot's space is freed at once.
-    private static let reclaimedBytes = 4 << 20
+    /// From how many bytes of a family on a cleared slot's space is freed at once: as many as one of RocksDB's files has.
+    /// Of less, a compaction would rewrite more of other slots than it frees.
+    private static let reclaimedBytes = 64 << 20
 
     /// Takes SST files into a family. They must hold keys that the family has no rows of.
     func ingest(_ paths: [String], _ family: Family) throws(StorageFailure) {

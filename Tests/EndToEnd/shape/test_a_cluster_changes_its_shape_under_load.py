@@ -28,6 +28,15 @@ async def guildctl(cluster, *arguments, limit=240):
     return out.decode()
 
 
+async def until(look, limit=60):
+    """Looks until there is something."""
+    deadline = asyncio.get_running_loop().time() + limit
+    while not (found := look()):
+        assert asyncio.get_running_loop().time() < deadline, "waited too long"
+        await asyncio.sleep(0.5)
+    return found
+
+
 async def loaded(cluster, people, label):
     """Writers on guilds of each guild node."""
     owner = await people.user("owner")
@@ -60,6 +69,12 @@ async def test_a_fourth_node_gets_its_quarter_and_is_emptied_again(own_cluster, 
     owner, load = await loaded(cluster, people_of(cluster), "fourth")
     fourth = await extra_node(cluster, "guild-4").ready()
     assert shape.copies("guild-4") == 0, "a node that joins takes nothing by itself"
+
+    # The counts are of a window of five seconds, and arrive with the next poll.
+    guilds = {channel["guild_id"] for channel in load.channels}
+    hottest = await until(lambda: [
+        guild for guild in cluster.guildctl.json("top", "--count", "5")["guilds"] if guild["guild"] in guilds])
+    assert all(guild["events"] > 0 and guild["written_bytes"] > 0 and guild["node"] for guild in hottest)
 
     plan = cluster.guildctl.json("rebalance", "--plan")
     wanted = next(node for node in plan["nodes"] if node["id"] == "guild-4")["after"]

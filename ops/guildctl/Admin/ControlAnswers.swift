@@ -120,5 +120,17 @@ struct TopAnswer: Codable, Sendable {
         var storedBytes: Double
         var subscriptions: Double
     }
+    struct Guild: Codable, Sendable {
+        var guild: String
+        var slot: Int
+        var node: String?
+        /// A second, as are the bytes of the entries that held them.
+        var events: Double
+        var writtenBytes: Double
+        /// Gateways that have members of it.
+        var subscriptions: Int
+    }
     var slots: [Slot]
+    /// Absent from older routers.
+    var guilds: [Guild]?
 }

@@ -3,11 +3,11 @@ import Foundation
 
 struct TopCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "top", abstract: "Shows the slots that cost the most, live.",
-        discussion: "A guild cannot leave its slot: `guild where ID` says which one it has. With --json, or where "
-            + "there is no terminal, it is shown once.")
+        commandName: "top", abstract: "Shows the slots that cost the most, and the guilds with the most events, live.",
+        discussion: "A guild cannot leave its slot; a slot moves with `shard move`. With --json, or where there is no "
+            + "terminal, it is shown once.")
 
-    @Option(help: "How many slots.")
+    @Option(help: "How many slots, and how many guilds.")
     var count = 20
 
     @Option(help: "Seconds between two looks.")
@@ -49,6 +49,14 @@ struct TopCommand: AsyncParsableCommand {
                 String(Int(slot.subscriptions)),
             ])
         }
-        return table.text
+        guard let guilds = top.guilds, !guilds.isEmpty else { return table.text }
+        var second = Table(["GUILD", "SLOT", "PRIMARY", "EVENTS/S", "WRITTEN/S", "GATEWAYS"])
+        for guild in guilds {
+            second.add([
+                guild.guild, String(guild.slot), guild.node ?? "-", Quantity.decimal(guild.events),
+                Quantity.bytes(guild.writtenBytes), String(guild.subscriptions),
+            ])
+        }
+        return table.text + "\n\n" + second.text
     }
 }

@@ -8,6 +8,8 @@ public struct NodeStatus: Hashable, Sendable, FieldCodable {
     public var logQueueBytes: Int
     /// Of the disk under the node's data; absent from nodes that do not watch it.
     public var disk: Disk?
+    /// Those of its guilds that do the most.
+    public var guilds: [GuildLoad] = []
 
     /// Bytes in use, and bytes that the node may still take.
     public struct Disk: Hashable, Sendable, FieldCodable {
@@ -46,6 +48,7 @@ public struct NodeStatus: Hashable, Sendable, FieldCodable {
         for slot in slots { writer.write(1, slot) }
         writer.write(2, logQueueBytes)
         if let disk { writer.write(3, disk) }
+        for guild in guilds { writer.write(4, guild) }
     }
 
     public init(from reader: FieldReader) throws(FieldError) {
@@ -56,6 +59,7 @@ public struct NodeStatus: Hashable, Sendable, FieldCodable {
             case 1: slots.append(try field.message())
             case 2: logQueueBytes = try field.int()
             case 3: disk = try field.message()
+            case 4: guilds.append(try field.message())
             default: break
             }
         }

@@ -199,6 +199,10 @@ final class SlotReplica {
                 load.events &+= 1
                 if runtime != nil { executor.hub.emit(kept, root: event.root, isDurable: true) }
             }
+            if runtime != nil, case .guild(let guild)? = item.events.first?.root {
+                executor.guildActivity.add(
+                    guild, events: item.events.count, bytes: held[place].encoded.readableBytes, now: now)
+            }
             runtime?.applied(item)
         }
         emitting = [:]

@@ -54,7 +54,8 @@ struct SnapshotReceiver: Sendable {
     let stream: any TransportStream
     let limits: SlotLimits
 
-    func run(_ items: AsyncThrowingStream<SnapshotItem, any Error>) async throws {
+    /// - Returns: how long its being installed took: of that the slot was not used here.
+    func run(_ items: AsyncThrowingStream<SnapshotItem, any Error>) async throws -> Duration {
         let head = offer.head
         guard await host.takesSnapshot(offer, from: stream.peer) else {
             throw SnapshotFailure(reason: "the slot's replica here takes no snapshot now")
@@ -80,6 +81,7 @@ struct SnapshotReceiver: Sendable {
                 guard await host.beginInstalling(offer, from: stream.peer) else {
                     throw SnapshotFailure(reason: "the slot's replica here takes no snapshot now")
                 }
+                let begun = ContinuousClock.now
                 do {
                     _ = try await disks.run { try ingestion.install(parts: parts) }
                 } catch {
@@ -87,7 +89,8 @@ struct SnapshotReceiver: Sendable {
                     throw error
                 }
                 await host.endInstalling(head.slot)
-                return try answer(.installed)
+                try answer(.installed)
+                return .now - begun
             }
         }
         throw SnapshotFailure(reason: "the stream ended before the snapshot")
@@ -106,9 +109,10 @@ extension SlotNode {
         logger[metadataKey: "slot"] = "\(offer.head.slot)"
         do {
             guard await snapshotTurns.take() else { throw SnapshotFailure(reason: "too many snapshots wait") }
+            let duration: Duration
             do {
-                try await SnapshotReceiver(
-                    offer: offer, store: environment.store, writer: environment.writer, disks: environment.disks,
+                duration = try await SnapshotReceiver(
+                    offer: offer, store: environment.store, writer: environment.writer, disks: environment.movers,
                     host: host(offer.head.slot), stream: stream, limits: environment.limits
                 ).run(items)
             } catch {
@@ -116,7 +120,11 @@ extension SlotNode {
                 throw error
             }
             await snapshotTurns.leave()
-            logger.info("a snapshot is installed", metadata: ["index": "\(offer.head.applied.index)"])
+            logger.info(
+                "a snapshot is installed",
+                metadata: [
+                    "index": "\(offer.head.applied.index)", "ms": "\(Int(duration / .milliseconds(1)))",
+                ])
         } catch let failure as StorageFailure where !failure.isLocal {
             environment.fail(failure)
         } catch {

@@ -77,7 +77,7 @@ extension SlotNode {
         _ snapshot: StateSnapshot, _ family: Family, _ range: RowRange, maximumRows: Int
     ) async throws -> (sum: RowsChecksum, next: [UInt8]?) {
         try await withCheckedThrowingContinuation { continuation in
-            let isTaken = environment.disks.submit(on: host(snapshot.slot).loop) {
+            let isTaken = environment.movers.submit(on: host(snapshot.slot).loop) {
                 try snapshot.checksum(family, from: range.from, upTo: range.upTo, maximumRows: maximumRows)
             } completion: {
                 continuation.resume(with: $0)

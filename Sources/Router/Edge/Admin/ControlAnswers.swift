@@ -1,6 +1,7 @@
 import Control
 import Identity
 import Placement
+import Wire
 
 /// Answers of the part of the operators' API that changes the cluster's shape.
 enum ControlAnswers {
@@ -183,6 +184,29 @@ enum ControlAnswers {
     }
 
     struct Destination: Decodable { var node: String }
+
+    struct Top: Encodable {
+        var slots: [Hot]
+        var guilds: [HotGuild]
+    }
+
+    struct HotGuild: Encodable {
+        var guild: String
+        var slot: UInt16
+        var node: String?
+        var events: Double
+        var writtenBytes: Double
+        var subscriptions: Int
+
+        init(_ load: GuildLoad, _ node: NodeID?) {
+            guild = load.guild.description
+            slot = load.guild.snowflake.slot.rawValue
+            self.node = node?.rawValue
+            events = load.eventsPerSecond
+            writtenBytes = load.writtenBytesPerSecond
+            subscriptions = Int(load.subscriptions)
+        }
+    }
 
     struct Hot: Encodable {
         var slot: UInt16

@@ -38,8 +38,10 @@ extension Responder {
             return answer(ControlAnswers.Finalized(version: version, dataFormat: dataFormat))
         case "admin_get_top":
             let count = try parameters.number("count", 1...1024) ?? 20
-            let hottest = await control.hottest(count)
-            return answer(["slots": hottest.map { ControlAnswers.Hot($0.slot, $0.node, $0.rate) }])
+            return answer(
+                ControlAnswers.Top(
+                    slots: await control.hottest(count).map { ControlAnswers.Hot($0.slot, $0.node, $0.rate) },
+                    guilds: await control.hottestGuilds(count).map { ControlAnswers.HotGuild($0.load, $0.node) }))
         case "admin_drain_node": try await control.drain(try parameters.node())
         case "admin_undrain_node": try await control.undrain(try parameters.node())
         case "admin_remove_node": try await control.remove(try parameters.node())
