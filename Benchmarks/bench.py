@@ -65,13 +65,18 @@ def parsed():
     failing.add_argument("--rounds", type=positive, default=20, help="nodes to kill in each variant (20)")
     moving = parser.add_argument_group("rebalance")
     moving.add_argument("--messages", type=positive, default=5_000_000, help="how many are stored before (5000000)")
-    moving.add_argument("--slot-megabytes", type=positive, default=550, metavar="N",
-                        help="what one slot gets of these, in messages of 2,000 characters (550; at most half of them)")
+    moving.add_argument("--slot-megabytes", type=positive, default=650, metavar="N",
+                        help="what one slot gets of these, in messages of 2,000 characters (650; at most half of them)")
     moving.add_argument("--rate", type=positive, metavar="N",
                         help="writes a second meanwhile (1000, or what leaves headroom on a slower machine)")
     moving.add_argument("--quiet-seconds", type=positive, default=60, metavar="N",
                         help="how long writes are measured without moves (60)")
     moving.add_argument("--concurrency", type=positive, default=8, help="slots that move at once (8)")
+    moving.add_argument("--preload-only", action="store_true",
+                        help="stop once the messages are stored; with --keep, for --preloaded")
+    moving.add_argument("--preloaded", type=pathlib.Path, metavar="FOLDER",
+                        help="begin with a copy of what --preload-only has left there")
+    moving.add_argument("--moments", action="store_true", help="say on standard error when writes waited over 50 ms")
     moving.add_argument("--bandwidth", help="bytes a second that new copies may take, as in 20M (no limit)")
     options = parser.parse_args()
     unknown = [name for name in options.names if name not in every]

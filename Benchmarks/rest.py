@@ -12,13 +12,13 @@ CLIENTS = 64
 ROLES = ("router", "guild")
 
 
-def wrk(cluster, script, channels, seconds=SECONDS_A_ROUND, length=200):
+def wrk(cluster, script, channels, seconds=SECONDS_A_ROUND, length=200, clients=CLIENTS):
     """One round: requests a second, their number, and the latencies p50 and p99 in milliseconds."""
     environment = dict(os.environ, BENCH_CHANNELS=",".join(channels), BENCH_AUTHORIZATION=cluster.owner_token,
                        BENCH_LENGTH=str(length))
     folder = os.path.dirname(os.path.abspath(__file__))
     text = subprocess.run(
-        ["wrk", "-t", "1", "-c", str(CLIENTS), "-d", f"{seconds}s", "--latency", "-s",
+        ["wrk", "-t", "1", "-c", str(clients), "-d", f"{seconds}s", "--latency", "-s",
          os.path.join(folder, script), cluster.url],
         check=True, capture_output=True, text=True, env=environment).stdout
     wrong = re.search(r"Non-2xx or 3xx responses: (\d+)|Socket errors: .*", text)

@@ -38,6 +38,14 @@ class Shape:
     def primaries(self):
         return {slot: row["primary"] for slot, row in self.rows().items()}
 
+    def holders(self, slot):
+        """The nodes that hold it or are to."""
+        row = self.rows()[slot]
+        return {*row["in_sync"], *row["learners"], *row["eligible"]}
+
+    def guild_nodes(self):
+        return sorted(set(self.primaries().values()))
+
     def counts(self, node):
         """The slots that a node is primary of, and those that it holds another copy of."""
         rows = self.rows().values()
