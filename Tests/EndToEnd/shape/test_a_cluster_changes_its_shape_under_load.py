@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.acknowledged import faults_of
-from harness.cluster import PROGRAMS
+from harness.cluster import PROGRAMS, until
 from harness.writers import Load, whole_history
 
 SLOTS = 1024
@@ -26,15 +26,6 @@ async def guildctl(cluster, *arguments, limit=240):
     out, err = await asyncio.wait_for(process.communicate(), limit)
     assert process.returncode == 0, f"{arguments}: {process.returncode}\n{out.decode()}\n{err.decode()}"
     return out.decode()
-
-
-async def until(look, limit=60):
-    """Looks until there is something."""
-    deadline = asyncio.get_running_loop().time() + limit
-    while not (found := look()):
-        assert asyncio.get_running_loop().time() < deadline, "waited too long"
-        await asyncio.sleep(0.5)
-    return found
 
 
 async def loaded(cluster, people, label):
@@ -72,8 +63,9 @@ async def test_a_fourth_node_gets_its_quarter_and_is_emptied_again(own_cluster, 
 
     # The counts are of a window of five seconds, and arrive with the next poll.
     guilds = {channel["guild_id"] for channel in load.channels}
-    hottest = await until(lambda: [
-        guild for guild in cluster.guildctl.json("top", "--count", "5")["guilds"] if guild["guild"] in guilds])
+    hottest = await until(
+        lambda: [guild for guild in cluster.guildctl.json("top", "--count", "5")["guilds"] if guild["guild"] in guilds],
+        60, "the guilds that are written to among the hottest")
     assert all(guild["events"] > 0 and guild["written_bytes"] > 0 and guild["node"] for guild in hottest)
 
     plan = cluster.guildctl.json("rebalance", "--plan")

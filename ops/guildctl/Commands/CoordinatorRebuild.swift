@@ -29,6 +29,10 @@ struct CoordinatorRebuild: AsyncParsableCommand {
                     Console.result(CoordinatorRebuild.text(of: found))
                 }
                 guard found.doubts.isEmpty else { throw ExitStatus.refused }
+                guard !found.answered.isEmpty else {
+                    Console.note("guildctl: no guild node has answered: start them")
+                    throw ExitStatus.refused
+                }
                 return
             }
             Console.note(CoordinatorRebuild.text(of: found))
