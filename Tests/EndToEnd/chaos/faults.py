@@ -132,8 +132,12 @@ async def disk_full(scene):
 
 @fault("wipe-guild", "nodes", "replication", "network", impairs_guilds=True, maximum_pause=LEASE + 3)
 async def wipe_guild(scene):
-    """The machine comes back under its old name with an empty disk."""
+    """The machine comes back under its old name with an empty disk.
+
+    Only once no slot lacks a copy: three copies bear the loss of one disk, not of a second before the first is made up for.
+    """
     name, down = scene.choice.choice(scene.cluster.guilds[:-1]), scene.seconds(0, 3)
+    await scene.until_whole()
     scene.say(f"kill -9 of {name}, and its data is deleted, down for {down:.1f} s")
     try:
         await scene.process(name).kill()
