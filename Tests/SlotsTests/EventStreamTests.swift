@@ -149,6 +149,7 @@ final class TestStream: TransportStream {
         let late = TestStream()
         try open(node, late).received(subscribe(numbers[38]), on: late)
         #expect(try await late.wait(2).contains(.gap(root: Self.root, tag: 1)) == false)
+        #expect(late.events.map(\.number) == [numbers[39]])
         await node.close()
     }
 

@@ -117,6 +117,16 @@ class Cluster:
         """The guild node that is the primary of an id."""
         return self.guildctl.json("guild", "where", str(entity))["primary"]
 
+    def kill_everything(self):
+        """kill -9 of all processes: the supervisor first, so that it starts nothing again."""
+        processes = self.file["processes"]
+        self.supervisor.kill()
+        self.supervisor.wait()
+        self.supervisor.stdout.close()
+        self.supervisor = None
+        for process in processes:
+            os.kill(process["pid"], signal.SIGKILL)
+
     async def until_ready(self, limit=60):
         """Waits until all processes that the supervisor runs are registered and say that they are ready."""
         return await until(self._is_ready, limit, "the cluster to be ready")

@@ -14,17 +14,6 @@ from harness.cluster import until
 from harness.writers import Load, whole_history
 
 
-def kill_everything(cluster):
-    """The supervisor first, so that it starts nothing again."""
-    processes = cluster.file["processes"]
-    cluster.supervisor.kill()
-    cluster.supervisor.wait()
-    cluster.supervisor.stdout.close()
-    cluster.supervisor = None
-    for process in processes:
-        os.kill(process["pid"], signal.SIGKILL)
-
-
 def registered(cluster):
     """The guild nodes' pids by name; empty while no router answers."""
     done = cluster.guildctl.run("node", "list", "--json", check=False)
@@ -55,7 +44,7 @@ async def test_every_acknowledged_message_survives_the_loss_of_the_coordinators_
     killed = cluster.kill(nodes[0])
     await cluster.restarted(nodes[0], killed)
     await load.progress(10)
-    kill_everything(cluster)
+    cluster.kill_everything()
     await load.stop()
     shutil.rmtree(cluster.data / "router-1" / "coordinator")
 

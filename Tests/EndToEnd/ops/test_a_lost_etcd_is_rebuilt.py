@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import os
 import shutil
-import signal
 import socket
 import subprocess
 import urllib.error
@@ -69,13 +67,7 @@ async def test_a_cluster_comes_back_after_the_loss_of_all_that_etcd_held(own_clu
         written = await whole_history(owner, channel["id"])
         assert len(written) == 10
 
-        processes = cluster.file["processes"]
-        cluster.supervisor.kill()
-        cluster.supervisor.wait()
-        cluster.supervisor.stdout.close()
-        cluster.supervisor = None
-        for process in processes:
-            os.kill(process["pid"], signal.SIGKILL)
+        cluster.kill_everything()
         etcd.kill()
         shutil.rmtree(etcd.folder)
         await etcd.start()
