@@ -44,7 +44,11 @@ actor JournalKeeper {
 
     private let view: any ClusterView
     private let logger: Logger
-    private var journals: [ObjectIdentifier: Journal] = [:]
+    /// By a number of their own: a broken stream is let go of, and the next one may be made at its address.
+    private var journals: [Int: Journal] = [:]
+    /// The journals of open streams, which they keep alive.
+    private var numbers: [ObjectIdentifier: Int] = [:]
+    private var nextNumber = 0
     private var isStopped = false
 
     init(view: any ClusterView, eventLoop: any EventLoop, logger: Logger) {
@@ -68,6 +72,7 @@ actor JournalKeeper {
         isStopped = true
         for journal in journals.values { journal.stream?.close("the buddy stops") }
         journals.removeAll()
+        numbers.removeAll()
     }
 
     // MARK: Streams
@@ -92,9 +97,11 @@ actor JournalKeeper {
             case .opened(let stream, let opening): open(stream, opening)
             case .message(.tick(let tick), let stream): apply(tick, stream)
             case .message(.end, let stream):
-                journals[ObjectIdentifier(stream)] = nil
+                if let number = numbers[ObjectIdentifier(stream)] { drop(number) }
                 stream.close("the journal ends")
-            case .closed(let stream): journals[ObjectIdentifier(stream)]?.breakOff()
+            case .closed(let stream):
+                guard let number = numbers.removeValue(forKey: ObjectIdentifier(stream)) else { continue }
+                journals[number]?.breakOff()
             }
         }
     }
@@ -104,24 +111,29 @@ actor JournalKeeper {
             return stream.close("no further journals are kept here")
         }
         // The same process begins anew; what an earlier process of the name left is still wanted.
-        for (key, journal) in journals where journal.owner == stream.peer && journal.startedAt == opening.startedAt {
-            journals[key] = nil
+        for (number, journal) in journals where journal.owner == stream.peer && journal.startedAt == opening.startedAt {
+            drop(number)
             journal.stream?.close("journaled anew")
         }
-        journals[ObjectIdentifier(stream)] = Journal(
-            owner: stream.peer, startedAt: opening.startedAt, stream: stream)
+        nextNumber += 1
+        numbers[ObjectIdentifier(stream)] = nextNumber
+        journals[nextNumber] = Journal(owner: stream.peer, startedAt: opening.startedAt, stream: stream)
+    }
+
+    private func drop(_ number: Int) {
+        guard let journal = journals.removeValue(forKey: number), let stream = journal.stream else { return }
+        numbers[ObjectIdentifier(stream)] = nil
     }
 
     private func apply(_ tick: JournalTick, _ stream: any TransportStream) {
-        let key = ObjectIdentifier(stream)
-        guard journals[key]?.stream != nil else { return }
+        guard let number = numbers[ObjectIdentifier(stream)] else { return }
         let isShort = entryCount > JournalKeeper.maximumEntries
         do throws(FieldError) {
-            try journals[key]?.loops[tick.loop, default: JournaledLoop()].apply(
+            try journals[number]?.loops[tick.loop, default: JournaledLoop()].apply(
                 tick, maximumEntries: isShort ? JournalKeeper.shortEntries : JournaledSession.maximumEntries)
         } catch {
             logger.error("a journal cannot be read", metadata: ["peer": "\(stream.peer)", "reason": "\(error)"])
-            journals[key] = nil
+            drop(number)
             return stream.close("a tick that cannot be read")
         }
         stream.consumed(1)
@@ -133,11 +145,11 @@ actor JournalKeeper {
     }
 
     private func expire(now: NIODeadline) {
-        for (key, journal) in journals {
+        for (number, journal) in journals {
             guard let brokenAt = journal.brokenAt else { continue }
             let isStray =
                 now - brokenAt >= JournalKeeper.strayTime && view.node(journal.owner)?.startedAt == journal.startedAt
-            if isStray || now - brokenAt >= Session.resumeWindow { journals[key] = nil }
+            if isStray || now - brokenAt >= Session.resumeWindow { drop(number) }
         }
     }
 
@@ -145,20 +157,21 @@ actor JournalKeeper {
 
     /// What the journals have of a session that does not live here.
     func find(_ request: PullSessionRequest) -> PullSessionReply {
-        var best: (generation: Int, key: ObjectIdentifier, loop: Int)?
+        var best: (generation: Int, journal: Int, loop: Int)?
         var isGuarded = false
-        for (key, journal) in journals {
-            for (number, loop) in journal.loops {
+        for (number, journal) in journals {
+            for (loopNumber, loop) in journal.loops {
                 guard let session = loop.session(request.id), session.belongs(to: request.token) else { continue }
                 guard journal.stream == nil else {
                     isGuarded = true
                     continue
                 }
-                if session.generation >= best?.generation ?? 0 { best = (session.generation, key, number) }
+                if session.generation >= best?.generation ?? 0 { best = (session.generation, number, loopNumber) }
             }
         }
         if isGuarded { return .guarded }
-        guard let best, let record = journals[best.key]?.loops[best.loop]?.record(of: request.id, at: request.sequence)
+        guard let best, let loop = journals[best.journal]?.loops[best.loop],
+            let record = loop.record(of: request.id, at: request.sequence)
         else { return .unknown }
         guard request.kind == .journaled else { return .journaled(generation: best.generation) }
         forget(request.id)
@@ -166,8 +179,8 @@ actor JournalKeeper {
     }
 
     func forget(_ id: SessionID) {
-        for (key, journal) in journals where journal.stream == nil {
-            for loop in journal.loops.keys { journals[key]?.loops[loop]?.forget(id) }
+        for (number, journal) in journals where journal.stream == nil {
+            for loop in journal.loops.keys { journals[number]?.loops[loop]?.forget(id) }
         }
     }
 
