@@ -39,6 +39,8 @@ class Cluster:
         self.own_clock = self.guilds[0] if FAKETIME.exists() else None
         # Whether each slot had more than one replica in sync at the start.
         self.is_replicated = False
+        # The guild node whose disk was emptied last.
+        self.last_wiped = None
         self.processes = {}
         self.ports = {}
         self.begun = time.monotonic()
@@ -207,6 +209,7 @@ class Cluster:
 
     def wipe(self, name):
         """Deletes what a node that does not run has on its disk."""
+        self.last_wiped = name
         shutil.rmtree(self.data(name))
 
     async def heal(self):

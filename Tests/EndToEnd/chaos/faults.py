@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Callable
 
 from chaos import etcd
-from chaos.scene import DISK_MEGABYTES
+from chaos.scene import DISK_MEGABYTES, HEAL_LIMIT
 
 LANES = ("nodes", "machines", "network", "edge", "operator")
 # Of the leases that replicas give a primary: 2 s for it to serve, 3 s for them to wait.
 LEASE = 3.0
+# How long the copies of the disk that was wiped last may take before that one is wiped again instead of another.
+WIPE_PATIENCE = 15
 
 
 @dataclass(frozen=True)
@@ -134,10 +136,15 @@ async def disk_full(scene):
 async def wipe_guild(scene):
     """The machine comes back under its old name with an empty disk.
 
-    Only once no slot lacks a copy: three copies bear the loss of one disk, not of a second before the first is made up for.
+    Three copies bear the loss of one disk, not of another before the first is made up for. Where other faults keep the
+    cluster from that, the same machine loses its disk once more.
     """
-    name, down = scene.choice.choice(scene.cluster.guilds[:-1]), scene.seconds(0, 3)
-    await scene.until_whole()
+    name, last = scene.choice.choice(scene.cluster.guilds[:-1]), scene.cluster.last_wiped
+    if last is not None and not await scene.is_spared({name, last}, WIPE_PATIENCE):
+        name = last
+    if not await scene.is_spared({name}, HEAL_LIMIT):
+        raise TimeoutError(f"{name} has had the only complete copy of a slot for {HEAL_LIMIT} s")
+    down = scene.seconds(0, 3)
     scene.say(f"kill -9 of {name}, and its data is deleted, down for {down:.1f} s")
     try:
         await scene.process(name).kill()

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import aiohttp
 
 HEAL_LIMIT = 90
-REPLICATION_FACTOR = 3
 # Of the small disk that one guild node has.
 DISK_MEGABYTES = 512
 
@@ -71,22 +70,19 @@ class Scene:
         except RuntimeError as refused:
             self.say(f"refused: {refused}")
 
-    async def until_whole(self, limit=HEAL_LIMIT):
-        """Waits until every slot has all its copies in sync, so that any one of them may be lost for good."""
+    async def is_spared(self, names, limit):
+        """Whether every slot has, within the limit, a complete copy that is at none of these nodes."""
         deadline = time.monotonic() + limit
-        copies = min(REPLICATION_FACTOR, len(self.cluster.guilds))
         while True:
             try:
                 rows = (await self.cluster.admin("GET", "/shards"))["shards"]
-                lacking = sum(len(row["in_sync"]) < copies for row in rows)
-                if rows and not lacking:
-                    return
-                trouble = f"{lacking} slots lack copies"
-            except (RuntimeError, aiohttp.ClientError, TimeoutError) as failure:
+                if rows and all(set(row["in_sync"] + row["eligible"]) - names for row in rows):
+                    return True
+            except (RuntimeError, aiohttp.ClientError, TimeoutError):
                 # Other lanes break the router meanwhile.
-                trouble = repr(failure)
+                pass
             if time.monotonic() > deadline:
-                raise TimeoutError(f"not whole within {limit} s: {trouble}")
+                return False
             await asyncio.sleep(0.5)
 
     async def until_ready(self, *names, limit=HEAL_LIMIT):

@@ -9,8 +9,9 @@ from chaos.scene import Occurrence, Scene
 
 # How often a fault that takes a guild node away comes although another has one already.
 DOUBLE_FAULTS = 0.15
-# Seconds between the faults of a lane. With the only router away nothing can be measured, so the edge rests longer.
-RESTS = {"nodes": (0.5, 2), "machines": (2, 6), "network": (0.5, 2), "edge": (2, 8), "operator": (2, 6)}
+# Seconds between the faults of a lane. With the only router away nothing can be measured, so the edge rests longer; the
+# machines do, since they have few kinds, and the others wait while a disk is full.
+RESTS = {"nodes": (0.2, 1), "machines": (12, 24), "network": (0.5, 2), "edge": (2, 8), "operator": (2, 6)}
 
 
 def possible(cluster, wanted, commands, *, is_forced=False):
