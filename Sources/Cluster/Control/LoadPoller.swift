@@ -30,9 +30,12 @@ public actor LoadPoller {
 
     /// Polls until the task is cancelled.
     public func run() async {
+        // The first answers are waited for.
+        await poll(over: .zero)
         while !Task.isCancelled {
-            await poll()
-            try? await Task.sleep(for: settings.interval)
+            let next = ContinuousClock.now + settings.interval
+            await poll(over: settings.interval)
+            try? await Task.sleep(until: next)
         }
     }
 
@@ -41,11 +44,15 @@ public actor LoadPoller {
 
     private var elapsed: Duration { start.duration(to: .now) }
 
-    private func poll() async {
+    /// Asks each node once, one after the other within a time: what they and this process do for an answer would be a
+    /// pause for their clients if all did it at once.
+    private func poll(over time: Duration) async {
         let (client, timeout) = (client, settings.timeout)
+        let nodes = view.nodes.filter { $0.roles.contains(.guild) }
         await withTaskGroup(of: (NodeID, NodeStatus?).self) { group in
-            for node in view.nodes where node.roles.contains(.guild) {
+            for (number, node) in nodes.enumerated() {
                 group.addTask {
+                    do { try await Task.sleep(for: time * number / nodes.count) } catch { return (node.id, nil) }
                     let address = NodeAddress(node: node.id, host: node.host, port: node.port)
                     let answer = try? await client.call(
                         .status, body: ByteBuffer(), to: address, lane: .control, deadline: .now() + timeout)
