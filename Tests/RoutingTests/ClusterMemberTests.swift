@@ -77,6 +77,22 @@ import Testing
         #expect(member.row(Slot(truncating: 7)) == row(7, 2, "b"))
     }
 
+    @Test func aChangeOfTheRecordWaitsForTheCoordinator() async throws {
+        let fixture = try await ClusterFixture()
+        let coordinator = FailingCoordinator(fixture.embedded, after: 1, failing: 2, isMade: false)
+        let member = try await fixture.member("a", coordinator: coordinator)
+        try await member.update(until: .distantFuture) { $0.weight = 3 }
+        let entry = try #require(try await fixture.embedded.get(CoordinatorKey.node(member.id)))
+        #expect(try NodeRecord(decoding: entry.value).weight == 3)
+    }
+
+    @Test func aChangeOfTheRecordDoesNotWaitBeyondItsDeadline() async throws {
+        let fixture = try await ClusterFixture()
+        let coordinator = FailingCoordinator(fixture.embedded, after: 1, isMade: false)
+        let member = try await fixture.member("a", coordinator: coordinator)
+        await #expect(throws: ClusterFailure.self) { try await member.update(until: .now()) { $0.weight = 3 } }
+    }
+
     @Test func aCompactedHistoryIsBridgedByAListing() async throws {
         let fixture = try await ClusterFixture(.remote)
         let member = try await fixture.member("a")

@@ -1,21 +1,23 @@
 import Coordination
 import Synchronization
 
-/// Lets some commits pass and fails all later ones; the first of these may have been made.
+/// Lets some commits pass and fails all later ones, or some of them; the first of these may have been made.
 final class FailingCoordinator: Coordinator {
     private let inner: any Coordinator
     private let left: Atomic<Int>
+    private let failing: Int
     private let isMade: Bool
 
-    init(_ inner: any Coordinator, after commits: Int, isMade: Bool) {
+    init(_ inner: any Coordinator, after commits: Int, failing: Int = .max, isMade: Bool) {
         self.inner = inner
+        self.failing = failing
         left = Atomic(commits)
         self.isMade = isMade
     }
 
     func commit(_ transaction: CoordinatorTransaction) async throws(CoordinatorFailure) -> UInt64? {
         let before = left.subtract(1, ordering: .relaxed).oldValue
-        if before > 0 { return try await inner.commit(transaction) }
+        if before > 0 || -before >= failing { return try await inner.commit(transaction) }
         if before == 0, isMade { _ = try await inner.commit(transaction) }
         throw .unavailable("cut short")
     }

@@ -108,6 +108,21 @@ public final class ClusterMember: ClusterView {
         do { try await membership.update(change) } catch { throw .coordinator(error) }
     }
 
+    /// Changes this process's record, and waits for a coordinator that does not answer.
+    ///
+    /// - Throws: the last failure once `deadline` has passed; at once when it is of another kind.
+    public func update(
+        until deadline: NIODeadline, _ change: @Sendable (inout NodeRecord) -> Void
+    ) async throws(ClusterFailure) {
+        var backoff = Backoff(initial: .milliseconds(50), maximum: .seconds(1))
+        while true {
+            do throws(ClusterFailure) { return try await update(change) } catch {
+                guard case .coordinator(.unavailable) = error, await backoff.pause(until: deadline) else { throw error }
+                logger.info("the coordinator does not answer; trying again", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
+
     /// Marks this node: while it drains, nothing new is placed on it.
     public func setDraining(_ isDraining: Bool) async throws(ClusterFailure) {
         try await update { $0.isDraining = isDraining }

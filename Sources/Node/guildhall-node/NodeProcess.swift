@@ -169,7 +169,7 @@ final class NodeProcess: Sendable {
         services.updateRecord = { try await member.update($0) }
         for role in roles { try await role.start(services, record: &record) }
         record.roles = roles.map(\.role)
-        try await member.update { [record] in $0 = record }
+        try await member.update(until: .now() + NodeProcess.coordinatorPatience) { [record] in $0 = record }
         readiness.clear(Readiness.starting)
         for role in roles {
             readiness.block("\(role.role)", "starting")
