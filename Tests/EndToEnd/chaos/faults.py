@@ -143,7 +143,7 @@ async def wipe_guild(scene):
     if last is not None and not await scene.is_spared({name, last}, WIPE_PATIENCE):
         name = last
     if not await scene.is_spared({name}, HEAL_LIMIT):
-        raise TimeoutError(f"{name} has had the only complete copy of a slot for {HEAL_LIMIT} s")
+        raise TimeoutError(f"not seen within {HEAL_LIMIT} s: a complete copy of every slot beside those of {name}")
     down = scene.seconds(0, 3)
     scene.say(f"kill -9 of {name}, and its data is deleted, down for {down:.1f} s")
     try:
