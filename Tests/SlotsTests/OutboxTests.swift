@@ -28,6 +28,45 @@ import Wire
         await node.close()
     }
 
+    /// A user whose slot is the other one.
+    static let actor = Actor(
+        profile: UserProfile(id: UserID(rawValue: UInt64(other.rawValue) << 12), username: "ann"), tokenID: 1)
+
+    @Test func whoIsAnsweredFindsTheEffectsOnTheirOwnSlot() async throws {
+        let folder = try TemporaryFolder()
+        let node = try await TestNode(folder.path, slots: [TestNode.slot, Self.other], limits: Self.limits())
+        // More than one delivery, and the first of them is repeated.
+        node.caller.losses.withLock { $0 = 1 }
+        _ = try await node.text("send", ["slot": "300"], body: "20", actor: Self.actor)
+        #expect(try await node.counter("effects", slot: Self.other) == 20)
+        await node.close()
+    }
+
+    @Test func aUserWhoseSlotDoesNotAnswerKeepsNobodyWaitingForLong() async throws {
+        let folder = try TemporaryFolder()
+        var limits = Self.limits()
+        limits.effectPatience = .milliseconds(50)
+        let node = try await TestNode(folder.path, limits: limits)
+        // The destination is not served; the answer comes all the same, and before the deadline.
+        let begun = NIODeadline.now()
+        _ = try await node.text("send", ["slot": "300"], body: "20", actor: Self.actor)
+        #expect(NIODeadline.now() - begun >= .milliseconds(50))
+        await node.close()
+    }
+
+    @Test func anAnswerThatIsHeldIsGivenWhenTheSlotIsGivenUp() async throws {
+        let folder = try TemporaryFolder()
+        var limits = Self.limits()
+        limits.effectPatience = .minutes(2)
+        let node = try await TestNode(folder.path, limits: limits)
+        async let answer = node.text("send", ["slot": "300"], body: "1", actor: Self.actor)
+        // Read after it, so it is committed, and only the other slot is waited for.
+        while try await node.counter("sent") == 0 {}
+        node.giveUp(TestNode.slot, epoch: 5000)
+        #expect(try await answer == "sent")
+        await node.close()
+    }
+
     @Test func aSlotSendsToItself() async throws {
         let folder = try TemporaryFolder()
         let node = try await TestNode(folder.path, limits: Self.limits())

@@ -131,9 +131,10 @@ struct TestNode: Sendable {
 
     func perform(
         _ operation: String, _ parameters: [String: String] = [:], body: String = "", id: RequestID? = nil,
-        slot: Slot = slot, deadline: TimeAmount = .minutes(5)
+        slot: Slot = slot, deadline: TimeAmount = .minutes(5), actor: Actor? = nil
     ) async -> SlotReply {
-        let request = RestRequest(operation: operation, parameters: parameters, body: ByteBuffer(string: body))
+        let request = RestRequest(
+            operation: operation, parameters: parameters, actor: actor, body: ByteBuffer(string: body))
         return await node.perform(
             SlotCall(slot: slot, epoch: .zero, requestID: id ?? requestID(), kind: .rest, body: request.encoded()),
             deadline: .now() + deadline)
@@ -142,9 +143,9 @@ struct TestNode: Sendable {
     /// The answer's text; a failing test when there is none.
     func text(
         _ operation: String, _ parameters: [String: String] = [:], body: String = "", id: RequestID? = nil,
-        slot: Slot = slot, status: Int = 200
+        slot: Slot = slot, status: Int = 200, actor: Actor? = nil
     ) async throws -> String {
-        let reply = await perform(operation, parameters, body: body, id: id, slot: slot)
+        let reply = await perform(operation, parameters, body: body, id: id, slot: slot, actor: actor)
         guard case .done(let encoded) = reply else {
             Issue.record("\(operation): \(reply)")
             return ""

@@ -110,6 +110,7 @@ enum TestService: SlotService {
                 transaction.send(
                     .membershipRemoved(user: UserID(rawValue: number), guild: GuildID(rawValue: 1)), to: destination)
             }
+            try add(1, to: "sent", in: transaction)
             return .reply(text("sent"))
         },
         // Work that counts down from the number in the body.

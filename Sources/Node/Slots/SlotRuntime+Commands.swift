@@ -96,7 +96,7 @@ extension SlotRuntime {
         // What changed nothing need not be remembered: a retry finds the same.
         if transaction.hasChanges || command.isPending { try proposeOrRefuse(transaction, command, remembered) }
         emitEphemeral(transaction)
-        answer(command, reply)
+        answer(command, reply, after: awaitedEffects(of: transaction, for: command.request))
     }
 
     private func proposeOrRefuse(
@@ -125,13 +125,14 @@ extension SlotRuntime {
         }
     }
 
-    /// Lets the reply out once all that the command can have read is applied.
-    private func answer(_ command: Command, _ reply: RestReply, from index: LogIndex? = nil) {
-        whenApplied(through: index ?? lastIndex) { [metrics = environment.metrics] failure in
-            command.complete(failure ?? .done(reply.encoded()))
-            if failure == nil {
-                metrics.commitLatency.recordNanoseconds((NIODeadline.now() - command.began).nanoseconds)
-            }
+    /// Lets the reply out once all that the command can have read is applied, and then the effects that it names are.
+    private func answer(
+        _ command: Command, _ reply: RestReply, from index: LogIndex? = nil, after effects: [Slot: UInt64] = [:]
+    ) {
+        whenApplied(through: index ?? lastIndex) { [self] failure in
+            if let failure { return command.complete(failure) }
+            environment.metrics.commitLatency.recordNanoseconds((NIODeadline.now() - command.began).nanoseconds)
+            hold(effects, until: command.deadline) { command.complete(.done(reply.encoded())) }
         }
     }
 

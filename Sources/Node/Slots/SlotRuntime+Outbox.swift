@@ -58,6 +58,7 @@ extension SlotRuntime {
         guard isServing, let lane = outbox.lanes[destination] else { return }
         if hasProgress {
             environment.metrics.outboxDelivered.increment(by: lane.acknowledged - before)
+            giveAnswers(destination, through: lane.acknowledged)
             forgetDelivered(destination, through: lane.acknowledged)
         } else {
             environment.metrics.outboxFailed.increment()

@@ -39,6 +39,8 @@ final class SlotRuntime {
     var inFlight = RequestMemory<(SlotReply) -> Void>()
     var waiting: [WaitingCommand] = []
     var nextWaiting: UInt64 = 0
+    var held: [HeldAnswer] = []
+    var nextHeld: UInt64 = 0
     private var lastPruning = Timestamp(milliseconds: 0)
     var outbox = OutboxState()
     var sessionStarts = SessionStartCounter()
@@ -65,7 +67,7 @@ final class SlotRuntime {
     var epoch: Epoch { replica.core.primaryEpoch }
     var lastIndex: LogIndex { replica.core.log.last.index }
     var appliedIndex: LogIndex { replica.core.appliedIndex }
-    var pendingCount: Int { gates.count + waiting.count }
+    var pendingCount: Int { gates.count + waiting.count + held.count }
     var isIdle: Bool { gates.isEmpty && replica.core.appliedIndex == replica.core.log.last.index }
 
     // MARK: Life
@@ -104,6 +106,7 @@ final class SlotRuntime {
         let waitingCommands = waiting
         waiting = []
         for command in waitingCommands { command.finish(reply) }
+        giveAllAnswers()
         for request in streamRequests { request() }
         streamRequests = []
     }

@@ -3,7 +3,7 @@
 import pytest
 import pytest_asyncio
 
-from harness.world import bucket, move_clock, write
+from harness.world import begin_at, bucket, move_clock, write
 
 DAYS = (-92, -75, -61, -44, -30, -16, -3, 0)
 A_DAY = 5
@@ -13,7 +13,7 @@ A_DAY = 5
 async def history(own_cluster_of_module, people_of_module):
     """A channel with messages on eight days over three months, oldest first."""
     cluster, people = own_cluster_of_module, people_of_module
-    cluster.move_clock(f"{DAYS[0] - 1}d")
+    await begin_at(cluster, people, DAYS[0] - 1)
     owner = await people.user("owner")
     guild = await people.guild(owner)
     channel = await people.channel(owner, guild)
