@@ -68,7 +68,7 @@ def parsed():
     moving.add_argument("--slot-megabytes", type=positive, default=650, metavar="N",
                         help="what one slot gets of these, in messages of 2,000 characters (650; at most half of them)")
     moving.add_argument("--rate", type=positive, metavar="N",
-                        help="writes a second meanwhile (1000, or what leaves headroom on a slower machine)")
+                        help="writes a second meanwhile (1000, or less, so that half of the CPU stays idle)")
     moving.add_argument("--quiet-seconds", type=positive, default=60, metavar="N",
                         help="how long writes are measured without moves (60)")
     moving.add_argument("--concurrency", type=positive, default=8, help="slots that move at once (8)")

@@ -8,6 +8,7 @@ import shutil
 import time
 
 from cluster import Cluster, say
+from headroom import rate_with_headroom, until_quiet
 from rest import wrk
 from rows import row
 from shape import JoiningNode, Shape, say_load, slot_of
@@ -18,9 +19,6 @@ GUILDS = 160
 FACTOR = 3
 # A plan's usual bound: how many times its fair share a node may have.
 BOUND = 1.05
-USUAL_RATE = 1000
-# Of what the machine does with 64 writers who wait for each other, so that moves have something left to work with.
-HEADROOM = 0.4
 FILL_SECONDS = 10
 FILL_CLIENTS = 512
 LENGTH = 200
@@ -42,14 +40,6 @@ def fill(cluster, channels, count, length, what):
         done += answered
         say_load(f"{what}: {done:,} of {count:,} messages in {time.monotonic() - begun:.0f} s, {rate:,.0f}/s")
     return done
-
-
-def chosen_rate(cluster, channels, wanted):
-    """What the writers are to do a second: as told, else 1,000 or the part of the most that leaves headroom."""
-    most, _, _, _ = wrk(cluster, "post.lua", channels, 5)
-    rate = wanted or min(USUAL_RATE, int(most * HEADROOM))
-    say_load(f"64 writers get {most:,.0f} writes/s here; the load is {rate:,}/s")
-    return rate
 
 
 class Preloaded:
@@ -98,10 +88,9 @@ def rebalance(folder, options):
         if options.preload_only:
             preloaded.keep(folder)
             return
-        rate = chosen_rate(cluster, preloaded.channels, options.rate)
+        until_quiet()
         with Writers(cluster, folder, preloaded.channels) as writers:
-            writers.rate(rate)
-            time.sleep(5)
+            rate = rate_with_headroom(writers, options.rate)
             quiet = time.monotonic_ns()
             time.sleep(options.quiet_seconds)
             say_load(f"{options.quiet_seconds} s of writes without moves")
