@@ -9,6 +9,8 @@ import Wire
 /// compare-and-swap.
 struct ControlStore: Sendable {
     private static let attempts = 16
+    /// More rows than these are read all at once, with all others.
+    private static let readSingly = 16
 
     let coordinator: any Coordinator
 
@@ -82,8 +84,7 @@ struct ControlStore: Sendable {
     /// - Returns: how many were written.
     func swap(_ changes: [(expected: ShardMapRow, new: ShardMapRow)]) async throws(ControlFailure) -> Int {
         guard !changes.isEmpty else { return 0 }
-        let held: [Slot: ShardMapRows.Held]
-        do { held = try await ShardMapRows.list(coordinator).rows } catch { throw .unavailable("\(error)") }
+        let held = try await rows(of: changes.map(\.new.slot))
         let valid = changes.filter { held[$0.new.slot]?.row == $0.expected }
         var written = 0
         for start in stride(from: 0, to: valid.count, by: CoordinatorTransaction.maximumOperations) {
@@ -94,5 +95,19 @@ struct ControlStore: Sendable {
             if isDone { written += batch.count }
         }
         return written
+    }
+
+    /// The rows of at least these slots, with their revisions: a rebalance changes a few at a time, and then the whole
+    /// shard map is not read for each step.
+    private func rows(of slots: [Slot]) async throws(ControlFailure) -> [Slot: ShardMapRows.Held] {
+        if slots.count > ControlStore.readSingly {
+            do { return try await ShardMapRows.list(coordinator).rows } catch { throw .unavailable("\(error)") }
+        }
+        var rows: [Slot: ShardMapRows.Held] = [:]
+        for slot in slots {
+            let (row, revision) = try await read(CoordinatorKey.slot(slot), ShardMapRow.self)
+            rows[slot] = row.map { ShardMapRows.Held(row: $0, revision: revision) }
+        }
+        return rows
     }
 }

@@ -9,6 +9,11 @@ public struct ShardMapRows: Sendable {
         public var row: ShardMapRow
         /// Of the coordinator's key.
         public var revision: UInt64
+
+        public init(row: ShardMapRow, revision: UInt64) {
+            self.row = row
+            self.revision = revision
+        }
     }
 
     public var rows: [Slot: Held]
