@@ -241,7 +241,12 @@ int main(int count, char **arguments) {
     uint64_t begun = now_nanoseconds(), made = 0, turn = 0, swept = 0;
     int is_stopping = 0;
     while (!is_stopping || waiting_count) {
-        uint64_t now = now_nanoseconds(), next = swept + 20000000;
+        uint64_t now = now_nanoseconds();
+        if (now - swept >= 20000000) {
+            sweep(now);
+            swept = now;
+        }
+        uint64_t next = swept + 20000000;
         while (rate > 0) {
             uint64_t due = begun + (uint64_t)((double)made * 1e9 / rate);
             if (due > now) {
@@ -250,11 +255,6 @@ int main(int count, char **arguments) {
             }
             write_message((int)(turn++ % (uint64_t)channel_count), due);
             made++;
-        }
-        if (now - swept >= 20000000) {
-            sweep(now);
-            swept = now;
-            if (next < now) next = now + 20000000;
         }
         struct itimerspec alarm = {.it_value = {(time_t)(next / 1000000000), (long)(next % 1000000000)}};
         timerfd_settime(timer, TFD_TIMER_ABSTIME, &alarm, NULL);
