@@ -333,7 +333,10 @@ public final class SlotNode: Sendable {
             while !Task.isCancelled {
                 do {
                     try await Task.sleep(for: environment.limits.diskChecking)
-                    try await maintenance.runIfActive { try environment.disk.checkAndRecord(environment.metrics) }
+                    try await maintenance.runIfActive {
+                        try environment.disk.checkAndRecord(environment.metrics)
+                        environment.store.paceCompactions()
+                    }
                 } catch let failure as StorageFailure {
                     environment.fail(failure)
                 } catch {

@@ -45,7 +45,7 @@ struct LogRepair {
     }
 
     private func copy(to fresh: String) throws -> [Slot] {
-        let options = RocksDBOptions.log(limits: limits, compacts: false)
+        let options = RocksDBOptions.log(limits: limits, pace: nil)
         let old = try RocksDB(path: path, options: options, families: ["default"], familyOptions: [options])
         defer { old.close() }
         let new = try RocksDB(path: fresh, options: options, families: ["default"], familyOptions: [options])

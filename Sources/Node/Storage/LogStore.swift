@@ -9,13 +9,14 @@ import Replication
 /// must be synced as well lie beside the entries; see ``LogNote``.
 public final class LogStore: Sendable {
     let database: RocksDB
+    private let pace = CompactionPace()
     private let damage: DamageNote
     var family: OpaquePointer { database.families[0] }
 
     /// - Throws: ``StorageFailure``.
     public init(path: String, limits: StoreLimits = StoreLimits()) throws(StorageFailure) {
         damage = DamageNote(besides: path)
-        let options = RocksDBOptions.log(limits: limits)
+        let options = RocksDBOptions.log(limits: limits, pace: pace)
         database = try RocksDB(path: path, options: options, families: ["default"], familyOptions: [options])
     }
 
@@ -76,6 +77,9 @@ public final class LogStore: Sendable {
     public func sizes(_ slots: [Slot]) throws(StorageFailure) -> [Slot: Int] {
         try database.approximateSizes(family, slots)
     }
+
+    /// Lets compactions rest, or not, by how many files wait for them.
+    func paceCompactions() { pace.judge(level0Files: database.level0Files) }
 
     func close() { database.close() }
 }

@@ -57,6 +57,17 @@ final class RocksDB: @unchecked Sendable {
         rocksdb_close(handle)
     }
 
+    /// Files that were flushed or ingested and not put in order yet, of the family that has most.
+    var level0Files: Int {
+        families.reduce(0) { most, family in
+            guard let text = rocksdb_property_value_cf(handle, family, "rocksdb.num-files-at-level0") else {
+                return most
+            }
+            defer { rocksdb_free(text) }
+            return max(most, Int(String(cString: text)) ?? 0)
+        }
+    }
+
     /// Runs a call of the C API and turns the message that it leaves behind into an error.
     static func checked<Result>(_ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result)
         throws(StorageFailure) -> Result

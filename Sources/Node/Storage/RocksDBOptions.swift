@@ -35,12 +35,17 @@ final class RocksDBOptions: @unchecked Sendable {
 
     deinit { rocksdb_options_destroy(handle) }
 
+    private func setPace(_ pace: CompactionPace?) {
+        rocksdb_options_set_disable_auto_compactions(handle, pace == nil ? 1 : 0)
+        if let pace { rocksdb_options_set_compaction_filter_factory(handle, pace.makeFactory()) }
+    }
+
     /// The `log` instance: every batch is synced to its WAL.
     ///
-    /// - Parameter compacts: whether files are put together in the background.
-    static func log(limits: StoreLimits, compacts: Bool = true) -> RocksDBOptions {
+    /// - Parameter pace: of putting files together in the background; absent: that is not done.
+    static func log(limits: StoreLimits, pace: CompactionPace?) -> RocksDBOptions {
         let options = RocksDBOptions(usesWAL: true)
-        rocksdb_options_set_disable_auto_compactions(options.handle, compacts ? 0 : 1)
+        options.setPace(pace)
         rocksdb_options_set_write_buffer_size(options.handle, limits.logWriteBuffer)
         // An unfinished record at the end of the WAL is a batch that was never acknowledged; anything else that is
         // broken is a broken disk, and is not to be passed over in silence (`kTolerateCorruptedTailRecords`).
@@ -62,10 +67,10 @@ final class RocksDBOptions: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - cache: an LRU block cache that all families share.
-    ///   - compacts: whether files are put together in the background.
-    static func stateFamily(limits: StoreLimits, cache: OpaquePointer, compacts: Bool = true) -> RocksDBOptions {
+    ///   - pace: of putting files together in the background; absent: that is not done.
+    static func stateFamily(limits: StoreLimits, cache: OpaquePointer, pace: CompactionPace?) -> RocksDBOptions {
         let options = RocksDBOptions(usesWAL: false)
-        rocksdb_options_set_disable_auto_compactions(options.handle, compacts ? 0 : 1)
+        options.setPace(pace)
         rocksdb_options_set_write_buffer_size(options.handle, limits.stateWriteBuffer)
         rocksdb_options_set_compression(options.handle, Int32(rocksdb_lz4_compression))
         rocksdb_options_set_bottommost_compression(options.handle, Int32(rocksdb_zstd_compression))

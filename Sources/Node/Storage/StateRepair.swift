@@ -44,7 +44,7 @@ struct StateRepair {
             throw StorageFailure.rocksDB("no block cache of \(limits.blockCache) bytes")
         }
         defer { rocksdb_cache_destroy(cache) }
-        let options = RocksDBOptions.stateFamily(limits: limits, cache: cache, compacts: false)
+        let options = RocksDBOptions.stateFamily(limits: limits, cache: cache, pace: nil)
         let names = StateStore.familyNames
         let database = try RocksDB(
             path: path, options: .state(limits: limits), families: names, familyOptions: names.map { _ in options })

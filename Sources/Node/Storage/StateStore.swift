@@ -33,6 +33,7 @@ public final class StateStore: Sendable {
 
     let database: RocksDB
     private let familyOptions: RocksDBOptions
+    let pace = CompactionPace()
     private let damage: DamageNote
     private let checkpointFolder: String
     /// Parts of snapshots on their way to other nodes, and from them.
@@ -54,7 +55,7 @@ public final class StateStore: Sendable {
         checkpointFolder = path + ".flush"
         outgoingFolder = path + ".outgoing"
         incomingFolder = path + ".incoming"
-        let family = RocksDBOptions.stateFamily(limits: limits, cache: cache)
+        let family = RocksDBOptions.stateFamily(limits: limits, cache: cache, pace: pace)
         familyOptions = family
         damage = DamageNote(besides: path)
         let names = StateStore.familyNames
@@ -66,6 +67,9 @@ public final class StateStore: Sendable {
             try? FileManager.default.removeItem(atPath: folder)
         }
     }
+
+    /// Lets compactions rest, or not, by how many files wait for them.
+    func paceCompactions() { pace.judge(level0Files: database.level0Files) }
 
     /// In the order of the families' numbers in ``Family``.
     static let familyNames = ["default"] + Family.allCases.map(\.columnFamily)

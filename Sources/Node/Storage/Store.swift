@@ -40,6 +40,12 @@ public struct Store: Sendable {
         try Store.completeInstalled(log, state)
     }
 
+    /// To be called every second or so: compactions, which leave time for answers, are to keep up all the same. May block.
+    public func paceCompactions() {
+        log.paceCompactions()
+        state.paceCompactions()
+    }
+
     /// Flushes the state and closes both instances. The caller knows that nobody uses them any more.
     public func close() {
         state.close()
