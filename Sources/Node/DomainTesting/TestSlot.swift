@@ -20,6 +20,9 @@ public final class TestSlot: SlotTransaction, CommittedReader {
     /// How the last command's answer is given again, if by a reference.
     public private(set) var lastReference: ReplyReference?
 
+    /// Rows that scans have given so far: what a command reads, other commands wait for.
+    public private(set) var scannedRows: [Family: Int] = [:]
+
     private var rows: [Family: [[UInt8]: ByteBuffer]] = [:]
     private var minter: IDMinter
     private var generator: SeededGenerator
@@ -107,7 +110,10 @@ public final class TestSlot: SlotTransaction, CommittedReader {
         let found = (rows[family] ?? [:]).filter {
             !$0.key.lexicographicallyPrecedes(from) && $0.key.lexicographicallyPrecedes(upTo)
         }.sorted { $0.key.lexicographicallyPrecedes($1.key) }
-        for (key, value) in reverse ? found.reversed() : found where try !body(key, value) { return }
+        for (key, value) in reverse ? found.reversed() : found {
+            scannedRows[family, default: 0] += 1
+            if try !body(key, value) { return }
+        }
     }
 
     public func put(_ family: Family, _ key: [UInt8], _ value: ByteBuffer) {

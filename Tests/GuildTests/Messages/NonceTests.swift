@@ -1,3 +1,4 @@
+import Domain
 import Identity
 import Testing
 
@@ -55,6 +56,18 @@ struct NonceTests {
         let first = try talk.post("1", more)
         talk.scene.slot.caches.removeAll()
         #expect(try talk.post("1", more)["id"].text == first["id"].text)
+    }
+
+    @Test("A new primary does not read the messages of the last minutes unless a nonce is enforced")
+    func unread() throws {
+        let talk = try Conversation()
+        for number in 0..<50 { try talk.post("\(number)") }
+        talk.scene.slot.caches.removeAll()
+        let before = talk.scene.slot.scannedRows[.message, default: 0]
+        let first = try talk.post("x", ["nonce": "n"])
+        #expect(talk.scene.slot.scannedRows[.message, default: 0] == before)
+        #expect(try talk.post("x", ["nonce": "n", "enforce_nonce": true])["id"].text == first["id"].text)
+        #expect(talk.scene.slot.scannedRows[.message, default: 0] == before + 51)
     }
 
     @Test("A nonce of more than 25 characters is refused")

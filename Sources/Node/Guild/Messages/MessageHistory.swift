@@ -47,12 +47,19 @@ struct MessageHistory {
         return found
     }
 
-    /// The messages posted at `time` or later, newest first; deleted ones are left out.
-    func newest(since time: Timestamp) throws -> [Found] {
+    /// The messages posted at `time` or later, oldest first; deleted ones are left out.
+    func forEach(since time: Timestamp, _ body: (MessageID, Message) throws -> Void) throws {
         let milliseconds = max(0, time.milliseconds - Snowflake.epochMilliseconds)
         let first = MessageID(Snowflake(milliseconds: UInt64(milliseconds), slot: channel.slot, sequence: 0))
         let after = MessageID(rawValue: first.rawValue == 0 ? 0 : first.rawValue - 1)
-        return try oldest(after: after, limit: .max).reversed()
+        for bucket in try buckets() where bucket >= MessageBucket(of: after) {
+            let range = MessageKeys.messages(in: bucket, of: channel, before: nil, after: after)
+            try reader.scan(.message, from: range.from, upTo: range.upTo, reverse: true) { key, value in
+                let message = try Message(decoding: value)
+                if !message.isDeleted { try body(MessageKeys.id(of: key), message) }
+                return true
+            }
+        }
     }
 
     private func collect(

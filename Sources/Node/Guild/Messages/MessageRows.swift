@@ -30,7 +30,7 @@ struct MessageRows {
         if recent.buckets.insert(MessageBucket(of: id)) {
             transaction.put(.message, MessageKeys.buckets(of: channel), recent.buckets.encoded())
         }
-        if let nonce = message.nonce { recent.remember(nonce, of: message.author.id, as: id) }
+        if let nonce = message.nonce { recent.nonces?.remember(nonce, of: message.author.id, as: id) }
     }
 
     /// Writes a message that is there already.
@@ -41,8 +41,11 @@ struct MessageRows {
     /// The message that the author has posted in the channel with this nonce, within ``nonceMemory``.
     func message(with nonce: MessageNonce, by author: UserID, in channel: ChannelID) throws -> MessageID? {
         let recent = try recent(of: channel)
-        recent.forget(before: transaction.now + .milliseconds(-MessageRows.nonceMemory.milliseconds))
-        return recent.message(with: nonce, by: author)
+        let start = transaction.now + .milliseconds(-MessageRows.nonceMemory.milliseconds)
+        let nonces = try recent.nonces ?? nonces(of: channel, since: start)
+        recent.nonces = nonces
+        nonces.forget(before: start)
+        return nonces.message(with: nonce, by: author)
     }
 
     /// Deletes all messages of a channel that is being deleted.
@@ -52,25 +55,36 @@ struct MessageRows {
         cache.channels[channel] = nil
     }
 
-    /// At first touch it is read from the rows, so that nonces are known after a failover too.
     private func recent(of channel: ChannelID) throws -> RecentMessages {
         let cache = cache
         if let recent = cache.channels[channel] { return recent }
         let recent = RecentMessages()
-        let history = history(of: channel)
-        for bucket in try history.buckets() { _ = recent.buckets.insert(bucket) }
-        let start = transaction.now + .milliseconds(-MessageRows.nonceMemory.milliseconds)
-        for (id, message) in try history.newest(since: start).reversed() {
-            if let nonce = message.nonce { recent.remember(nonce, of: message.author.id, as: id) }
-        }
+        for bucket in try history(of: channel).buckets() { _ = recent.buckets.insert(bucket) }
         if cache.channels.count >= Cache.maximumChannels { cache.channels.removeAll(keepingCapacity: true) }
         cache.channels[channel] = recent
         return recent
     }
+
+    /// Read from the rows, so that nonces are known after a failover too; only when one is asked for, as a busy channel has
+    /// many messages in these minutes, and the slot's other commands wait meanwhile.
+    private func nonces(of channel: ChannelID, since start: Timestamp) throws -> RecentNonces {
+        let nonces = RecentNonces()
+        try history(of: channel).forEach(since: start) { id, message in
+            if let nonce = message.nonce { nonces.remember(nonce, of: message.author.id, as: id) }
+        }
+        return nonces
+    }
 }
 
-/// What new messages of one channel are checked against: its buckets, and the nonces of the last minutes.
-final class RecentMessages {
+/// What new messages of one channel are checked against.
+private final class RecentMessages {
+    var buckets = MessageBuckets()
+    /// Of the last minutes; absent until a nonce is asked for.
+    var nonces: RecentNonces?
+}
+
+/// The nonces of one channel's messages of the last minutes.
+final class RecentNonces {
     /// Nonces kept; the oldest give way, before their time in a channel with more.
     static let maximumNonces = 65_536
 
@@ -79,7 +93,6 @@ final class RecentMessages {
         let nonce: String
     }
 
-    var buckets = MessageBuckets()
     private var messages: [NonceKey: MessageID] = [:]
     /// In the order of posting.
     private var order: [(key: NonceKey, id: MessageID)] = []
@@ -90,7 +103,7 @@ final class RecentMessages {
         let key = NonceKey(author: author, nonce: nonce.text)
         messages[key] = id
         order.append((key, id))
-        if order.count - forgotten > RecentMessages.maximumNonces { forgetOldest() }
+        if order.count - forgotten > RecentNonces.maximumNonces { forgetOldest() }
     }
 
     func message(with nonce: MessageNonce, by author: UserID) -> MessageID? {
