@@ -21,9 +21,14 @@ import Wire
         func close(_ reason: String) {}
     }
 
-    private let keeper = JournalKeeper(
-        view: FakeView(guildNode: NodeID(rawValue: "guild-1")!, gateways: []),
-        eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: Logger(label: "test"))
+    private let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    private let keeper: JournalKeeper
+
+    init() {
+        keeper = JournalKeeper(
+            view: FakeView(guildNode: NodeID(rawValue: "guild-1")!, gateways: []), eventLoop: eventLoop,
+            logger: Logger(label: "test"))
+    }
 
     private static let id = SessionID(String(repeating: "a", count: 32) + "67617465776179")!
 
@@ -64,18 +69,28 @@ import Wire
         if case .journaled = await keeper.find(request) { true } else { false }
     }
 
+    /// The broken stream of a lost gateway whose journal is kept; nothing of the event loop refers to it any more.
+    private func lostJournal() async throws -> Stream? {
+        let stream = Stream(NodeID(rawValue: "gateway-1")!)
+        let receiver = try open(stream)
+        receiver.received(JournalMessage.tick(tick()).encoded(), on: stream)
+        receiver.closed("the node is lost", on: stream)
+        #expect(await keeper.sessionCount == 1)
+        // The loop lets go of what it has run before it runs what comes later.
+        for _ in 0..<2 { try await eventLoop.submit {}.get() }
+        return stream
+    }
+
     /// Whoever journaled at the lost gateway looks for another buddy at that moment, so that new streams come in just
     /// when the lost one's is let go of.
     @Test func aLostGatewaysJournalOutlivesTheStreamThatIsMadeAtTheSameAddress() async throws {
-        var lost: Stream? = Stream(NodeID(rawValue: "gateway-1")!)
-        do {
-            let stream = try #require(lost)
-            let receiver = try open(stream)
-            receiver.received(JournalMessage.tick(tick()).encoded(), on: stream)
-            receiver.closed("the node is lost", on: stream)
+        var found: Stream?
+        // The allocator decides where a stream is made, and other tests allocate as well.
+        for _ in 0..<100 where found == nil {
+            var lost = try await lostJournal()
+            found = successor(of: &lost, NodeID(rawValue: "gateway-3")!)
         }
-        #expect(await keeper.sessionCount == 1)
-        let next = try #require(successor(of: &lost, NodeID(rawValue: "gateway-3")!), "no address is used again")
+        let next = try #require(found, "no address is used again")
         let receiver = try open(next)
         let request = PullSessionRequest(
             id: JournalKeeperTests.id, token: World.botToken, taker: NodeID(rawValue: "gateway-2")!, sequence: 7)
