@@ -29,8 +29,9 @@ public struct SlotLimits: Sendable {
     public var outboxTimeout: TimeAmount = .seconds(10)
     public var outboxFirstPause: Duration = .milliseconds(50)
     public var outboxLongestPause: Duration = .seconds(5)
-    /// How long an answer waits for its effects on the slots of the users whom it concerns.
-    public var effectPatience: TimeAmount = .seconds(1)
+    /// How long an answer waits for its effects on the slots of the users whom it concerns: less than a caller's first
+    /// attempt takes (`RemoteSlotCaller.Settings.attemptTimeout`), who would ask again otherwise.
+    public var effectPatience: TimeAmount = .milliseconds(750)
 
     /// What is kept of recent events, for gateways that ask again: by age, and by root entity and slot in number
     /// and bytes. The age exceeds the gateways' resume window.

@@ -32,30 +32,30 @@ extension SlotRuntime {
     func hold(_ effects: [Slot: UInt64], until deadline: NIODeadline, _ give: @escaping () -> Void) {
         let effects = effects.filter { (outbox.lanes[$0.key]?.acknowledged ?? 0) < $0.value }
         let limits = environment.limits
-        guard !effects.isEmpty, isServing, held.count < limits.waitingCommands else { return give() }
-        let number = nextHeld
-        nextHeld += 1
+        guard !effects.isEmpty, isServing, heldAnswers.count < limits.waitingCommands else { return give() }
+        let number = nextHeldAnswer
+        nextHeldAnswer += 1
         let bound = NIOLoopBound(self, eventLoop: executor.loop)
         // Whatever happens, as much time is left for the answer's way back.
         let end = min(.now() + limits.effectPatience, deadline - limits.effectPatience)
         let alarm = executor.loop.scheduleTask(deadline: end) { bound.value.giveUp(number) }
-        held.append(HeldAnswer(number: number, effects: effects, alarm: alarm, give: give))
+        heldAnswers.append(HeldAnswer(number: number, effects: effects, alarm: alarm, give: give))
     }
 
     private func giveUp(_ number: UInt64) {
-        guard let position = held.firstIndex(where: { $0.number == number }) else { return }
-        held.remove(at: position).give()
+        guard let position = heldAnswers.firstIndex(where: { $0.number == number }) else { return }
+        heldAnswers.remove(at: position).give()
     }
 
     /// The destination has applied the effects through this number.
     func giveAnswers(_ destination: Slot, through acknowledged: UInt64) {
-        guard !held.isEmpty else { return }
-        let answers = held
-        held = []
+        guard !heldAnswers.isEmpty else { return }
+        let answers = heldAnswers
+        heldAnswers = []
         for var answer in answers {
             if let effect = answer.effects[destination], effect <= acknowledged { answer.effects[destination] = nil }
             guard answer.effects.isEmpty else {
-                held.append(answer)
+                heldAnswers.append(answer)
                 continue
             }
             answer.alarm.cancel()
@@ -65,8 +65,8 @@ extension SlotRuntime {
 
     /// What they say is committed, whoever serves the slot from now on.
     func giveAllAnswers() {
-        let answers = held
-        held = []
+        let answers = heldAnswers
+        heldAnswers = []
         for answer in answers {
             answer.alarm.cancel()
             answer.give()

@@ -39,8 +39,8 @@ final class SlotRuntime {
     var inFlight = RequestMemory<(SlotReply) -> Void>()
     var waiting: [WaitingCommand] = []
     var nextWaiting: UInt64 = 0
-    var held: [HeldAnswer] = []
-    var nextHeld: UInt64 = 0
+    var heldAnswers: [HeldAnswer] = []
+    var nextHeldAnswer: UInt64 = 0
     private var lastPruning = Timestamp(milliseconds: 0)
     var outbox = OutboxState()
     var sessionStarts = SessionStartCounter()
@@ -67,7 +67,7 @@ final class SlotRuntime {
     var epoch: Epoch { replica.core.primaryEpoch }
     var lastIndex: LogIndex { replica.core.log.last.index }
     var appliedIndex: LogIndex { replica.core.appliedIndex }
-    var pendingCount: Int { gates.count + waiting.count + held.count }
+    var pendingCount: Int { gates.count + waiting.count + heldAnswers.count }
     var isIdle: Bool { gates.isEmpty && replica.core.appliedIndex == replica.core.log.last.index }
 
     // MARK: Life
