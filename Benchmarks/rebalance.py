@@ -8,6 +8,7 @@ import shutil
 import time
 
 from cluster import Cluster, say
+from disk_stalls import DiskStalls
 from headroom import rate_with_headroom, until_quiet
 from rest import wrk
 from rows import row
@@ -89,7 +90,7 @@ def rebalance(folder, options):
             preloaded.keep(folder)
             return
         until_quiet()
-        with Writers(cluster, folder, preloaded.channels) as writers:
+        with Writers(cluster, folder, preloaded.channels) as writers, DiskStalls(folder) as disk:
             rate = rate_with_headroom(writers, options.rate)
             quiet = time.monotonic_ns()
             time.sleep(options.quiet_seconds)
@@ -108,6 +109,7 @@ def rebalance(folder, options):
                 without, during = writers.writes(quiet, begun), writers.writes(begun, ended)
                 facts["big_writes"] = writers.writes(*facts["big"])
                 facts["failed"] = _count_failures(preloaded, writers)
+                facts["stalls"] = disk.longest(begun, ended), disk.longest(quiet, begun)
         if options.moments:
             _say_moments(during, begun)
             _say_moments(facts["big_writes"], begun)
@@ -213,6 +215,10 @@ def _rows(preloaded, rate, facts, without, during, seconds):
     for name, part in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)):
         yield row(f"{what}: {name}", "ms", "lower", [quantile(ours, part)], peer, [quantile(peers, part)])
     yield row(f"{what}: longest pause", "ms", "lower", [ours[-1]], peer, [peers[-1]])
+    stalls = facts["stalls"]
+    if None not in stalls:
+        yield row(f"{what}: longest time in which the disk finished nothing", "ms", "lower", [stalls[0] * 1e3], peer,
+                  [stalls[1] * 1e3])
     if moved:
         yield row(f"{what}: longest pause in slots whose primary moved", "ms", "lower", [moved[-1]], peer, [peers[-1]])
     big, (begun, ended) = milliseconds(facts["big_writes"]), facts["big"]

@@ -27,6 +27,30 @@ import Wire
         await node.close()
     }
 
+    /// Entries that have no room in one turn of the loop are applied in the next, of every slot, and all are there at once
+    /// for readers.
+    @Test func whatIsCommittedIsAppliedInManySmallTurns() async throws {
+        let folder = try TemporaryFolder()
+        var limits = SlotLimits()
+        limits.appliedEntries = 3
+        let slots = (1...4).map { Slot(truncating: $0) }
+        let node = try await TestNode(folder.path, slots: slots, limits: limits)
+        await withTaskGroup(of: Void.self) { tasks in
+            for slot in slots {
+                for _ in 0..<100 { tasks.addTask { _ = await node.perform("increment", ["name": "a"], slot: slot) } }
+            }
+        }
+        for slot in slots { #expect(try await node.counter("a", slot: slot) == 100) }
+        var status = await node.node.status()
+        while !status.slots.allSatisfy({ $0.appliedIndex == $0.lastIndex }) {
+            try await Task.sleep(for: .milliseconds(5))
+            status = await node.node.status()
+        }
+        #expect(status.slots.count == slots.count)
+        for slot in slots { #expect(try await node.counter("a", slot: slot) == 100) }
+        await node.close()
+    }
+
     @Test func slotsOnTheProcessesEventLoopsLeaveThemRunning() async throws {
         let folder = try TemporaryFolder()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)

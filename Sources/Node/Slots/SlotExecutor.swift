@@ -232,20 +232,29 @@ final class SlotExecutor {
         if !ready.isEmpty { post?.swap(ready) }
     }
 
-    /// Applies what is committed, of all slots in one batch.
+    /// Applies what is committed, of all slots in one batch; of very much a part, as other slots' answers wait meanwhile.
     private func applyCommitted() {
         guard !toApply.isEmpty else { return }
         let replicas = toApply
         toApply = []
+        var room = environment.limits.appliedEntries
         var applying: [(replica: SlotReplica, what: (through: LogIndex, floors: [RootEntity: EventNumber]))] = []
         let batch = environment.store.state.makeBatch()
         for replica in replicas {
             replica.isToApply = false
             guard self.replicas[replica.slot] === replica else { continue }
+            guard room > 0 else {
+                markToApply(replica)
+                scheduleFlush()
+                continue
+            }
             let began = NIODeadline.now()
             defer { replica.load.spent(since: began) }
             do throws(StorageFailure) {
-                if let what = try replica.addCommitted(to: batch) { applying.append((replica, what)) }
+                if let what = try replica.addCommitted(to: batch, atMost: room) {
+                    room -= Int(what.through.rawValue - replica.core.appliedIndex.rawValue)
+                    applying.append((replica, what))
+                }
             } catch {
                 guard error.isLocal else { environment.fail(error) }
                 // What of it is in the batch already does no harm: the slot's rows are not used any more.
@@ -262,6 +271,10 @@ final class SlotExecutor {
             carryOut(replica, now: now)
             replica.load.spent(since: began)
             fulfilHolds(of: replica)
+            // What was left out for them, or for want of room.
+            guard replica.core.appliedIndex < min(replica.core.commitIndex, replica.core.durableIndex) else { continue }
+            markToApply(replica)
+            scheduleFlush()
         }
     }
 

@@ -54,6 +54,8 @@ public struct SlotLimits: Sendable {
     /// How long deletions of slots that are held no more are gathered: each flushes the store, and a few flushes make a
     /// compaction. About as often as the store is flushed under load anyway.
     public var clearingDelay: Duration = .seconds(300)
+    /// Entries applied in one turn of an executor's loop.
+    public var appliedEntries = 256
     /// Entries applied in one batch when the log is replayed.
     public var replayBatch = 1024
 

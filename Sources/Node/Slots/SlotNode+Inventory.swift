@@ -28,19 +28,25 @@ extension SlotNode {
         }
     }
 
-    /// How many slots this disk holds.
+    /// How many slots this disk holds. Counted while the node serves, so with rests.
     func heldSlots() async throws -> Int {
-        try await read { store in try store.slotInventory().count { $0.isSound || $0.lastIndex > .zero } }
+        try await read { store in
+            try store.slotInventory(isHasty: false).count { $0.isSound || $0.lastIndex > .zero }
+        }
     }
 }
 
 extension Store {
     /// Each slot of which the disk has anything. Blocks for the time of some thousand reads.
-    func slotInventory() throws -> [SlotInventory] {
+    ///
+    /// - Parameter isHasty: somebody waits for it, so it does not rest.
+    func slotInventory(isHasty: Bool = true) throws -> [SlotInventory] {
+        var work = RestingWork()
         let epochs = try log.knownEpochs()
         let rows = try log.knownRows()
         let markers = try log.markers()
         return try Slot.all.compactMap { slot in
+            work.step(isHasty: isHasty)
             var found = SlotInventory(slot: slot, knownEpoch: epochs[slot].flatMap { $0 > .zero ? $0 : nil })
             found.row = try rows[slot].map { try ShardMapRow(decoding: $0) }
             if let marker = markers[slot] { found.damage = "it is marked: \(marker)" }

@@ -1,20 +1,12 @@
 import CRocksDB
-import Glibc
 import Synchronization
 
-/// Compactions of one RocksDB instance work in short turns with rests between them, so that a thread with an answer to
-/// give waits for a turn at most.
-///
-/// Their low priority alone does not do that: Linux lets the thread that runs go on to the end of its slice, some
-/// milliseconds, before one that wakes up (EEVDF's `RUN_TO_PARITY`), and a write passes some twenty threads on its way. On a
-/// machine with few cores, compactions of several nodes at once made writes wait for 100 ms. RocksDB asks a compaction
-/// filter about each key; ours keeps every key, and rests now and then.
+/// Compactions of one RocksDB instance are ``RestingWork``: RocksDB asks a compaction filter about each key; ours keeps
+/// every key, and rests now and then. On a machine with few cores, compactions of several nodes at once made writes wait
+/// for 100 ms, their low priority notwithstanding.
 ///
 /// Without rests when files gather: RocksDB would slow down writes at 20 files of level 0, and stop them at 36.
 final class CompactionPace: Sendable {
-    /// In nanoseconds.
-    fileprivate static let turn: UInt64 = 500_000
-    fileprivate static let rest = 1_000_000
     /// Keys between two looks at the clock.
     fileprivate static let step = 16
     /// Compactions of level 0 begin with 4 files.
@@ -56,11 +48,11 @@ private func name(_: UnsafeMutableRawPointer?) -> UnsafePointer<CChar>? {
     return UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
 }
 
-/// The turn of one compaction; used on its thread only.
+/// The turns of one compaction; used on its thread only.
 private final class CompactionTurn {
     private let pace: CompactionPace
     private var keys = 0
-    private var began = CompactionTurn.now()
+    private var work = RestingWork()
 
     init(_ pace: CompactionPace) { self.pace = pace }
 
@@ -68,17 +60,6 @@ private final class CompactionTurn {
         keys += 1
         guard keys >= CompactionPace.step else { return }
         keys = 0
-        guard CompactionTurn.now() - began >= CompactionPace.turn else { return }
-        if !pace.isHasty {
-            var rest = timespec(tv_sec: 0, tv_nsec: CompactionPace.rest)
-            nanosleep(&rest, nil)
-        }
-        began = CompactionTurn.now()
-    }
-
-    private static func now() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+        work.step(isHasty: pace.isHasty)
     }
 }

@@ -1,4 +1,5 @@
 import CRocksDB
+import NIOCore
 
 /// How an instance, or one of its families, is set up.
 ///
@@ -40,12 +41,26 @@ final class RocksDBOptions: @unchecked Sendable {
         if let pace { rocksdb_options_set_compaction_filter_factory(handle, pace.makeFactory()) }
     }
 
+    /// Flushes and compactions write small portions with rests between them: a flush at full speed keeps a core busy for
+    /// 100 ms, and the disk, whose syncs others wait for.
+    private func setBackgroundRate(_ limits: StoreLimits) {
+        // 10: compactions, which come after flushes, get a portion first one time in ten (RocksDB's default).
+        let limiter = rocksdb_ratelimiter_create(Int64(limits.backgroundRate), RocksDBOptions.refillPeriod, 10)
+        // The options keep it alive.
+        defer { rocksdb_ratelimiter_destroy(limiter) }
+        rocksdb_options_set_ratelimiter(handle, limiter)
+    }
+
+    /// In microseconds. A portion is what the rate allows in this time.
+    private static let refillPeriod: Int64 = 10_000
+
     /// The `log` instance: every batch is synced to its WAL.
     ///
     /// - Parameter pace: of putting files together in the background; absent: that is not done.
     static func log(limits: StoreLimits, pace: CompactionPace?) -> RocksDBOptions {
         let options = RocksDBOptions(usesWAL: true)
         options.setPace(pace)
+        if pace != nil { options.setBackgroundRate(limits) }
         rocksdb_options_set_write_buffer_size(options.handle, limits.logWriteBuffer)
         // An unfinished record at the end of the WAL is a batch that was never acknowledged; anything else that is
         // broken is a broken disk, and is not to be passed over in silence (`kTolerateCorruptedTailRecords`).
@@ -59,6 +74,7 @@ final class RocksDBOptions: @unchecked Sendable {
     static func state(limits: StoreLimits) -> RocksDBOptions {
         let options = RocksDBOptions(usesWAL: false)
         rocksdb_options_set_atomic_flush(options.handle, 1)
+        options.setBackgroundRate(limits)
         rocksdb_options_set_db_write_buffer_size(options.handle, limits.stateWriteBuffer)
         return options
     }
@@ -90,6 +106,9 @@ public struct StoreLimits: Sendable {
     public var blockCache = 256 << 20
     public var stateWriteBuffer = 64 << 20
     public var logWriteBuffer = 64 << 20
+    /// What flushes and compactions of an instance write at most, a second. More than what as many cores take in, and a
+    /// fifth of what one of them can write.
+    public var backgroundRate = (32 << 20) * max(2, System.coreCount)
     /// What may wait for the log's disk; above it commands are refused.
     public var logQueue = 64 << 20
     /// The most that one synced write holds.

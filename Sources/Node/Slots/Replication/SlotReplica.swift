@@ -147,14 +147,15 @@ final class SlotReplica {
         return place < held.count ? place : nil
     }
 
-    /// Adds all that is committed, on disk, and not applied to `batch`.
+    /// Adds what is committed, on disk, and not applied to `batch`, up to so many entries.
     ///
     /// - Returns: through which entry, and for each root with an event in it the number of the event before, read while
     ///   the state is as before.
     func addCommitted(
-        to batch: StateStore.Batch
+        to batch: StateStore.Batch, atMost limit: Int
     ) throws(StorageFailure) -> (through: LogIndex, floors: [RootEntity: EventNumber])? {
-        var through = min(core.commitIndex, core.durableIndex)
+        var through = min(
+            core.commitIndex, core.durableIndex, LogIndex(rawValue: core.appliedIndex.rawValue + UInt64(limit)))
         // No further in one step than somebody wants to see the rows.
         for awaited in awaitedRows { through = min(through, awaited.index) }
         var index = core.appliedIndex.next

@@ -42,9 +42,5 @@ extension SlotExecutor {
     func fulfilHolds(of replica: SlotReplica) {
         guard replica.hasAwaitedRows else { return }
         for complete in replica.takeReached() { complete(.held(environment.store.state.snapshot(replica.slot))) }
-        // What was left out for them.
-        guard replica.core.appliedIndex < min(replica.core.commitIndex, replica.core.durableIndex) else { return }
-        markToApply(replica)
-        scheduleFlush()
     }
 }
