@@ -11,7 +11,7 @@ final class RocksDBOptions: @unchecked Sendable {
     private init(usesWAL: Bool) {
         handle = rocksdb_options_create()
         self.usesWAL = usesWAL
-        RocksDBOptions.compactionsGiveWay
+        RocksDBOptions.threads
         rocksdb_options_set_create_if_missing(handle, 1)
         // Blocks carry checksums, and every read compares them (`ReadOptions::verify_checksums`, on unless it is turned
         // off). This one says that what a compaction, a flush or the opening finds broken stops all writes, instead of
@@ -19,6 +19,8 @@ final class RocksDBOptions: @unchecked Sendable {
         rocksdb_options_set_paranoid_checks(handle, 1)
         rocksdb_options_set_create_missing_column_families(handle, 1)
         rocksdb_options_set_max_background_jobs(handle, 4)
+        // Flushes take their time; RocksDB would stop all writes as soon as a second buffer waits for one.
+        rocksdb_options_set_max_write_buffer_number(handle, 8)
         rocksdb_options_set_max_open_files(handle, 1024)
         rocksdb_options_set_keep_log_file_num(handle, 4)
         rocksdb_options_set_max_log_file_size(handle, 8 << 20)
@@ -27,10 +29,12 @@ final class RocksDBOptions: @unchecked Sendable {
     }
 
     /// Compactions take what processor time others leave: they may run for seconds, and what they are for has no haste.
-    private static let compactionsGiveWay: Void = {
+    /// The two instances of a store share the process's threads; flushes of one do not wait for those of the other.
+    private static let threads: Void = {
         // Not an environment of our own: the process's.
         let environment = rocksdb_create_default_env()
         rocksdb_env_lower_thread_pool_cpu_priority(environment)
+        rocksdb_env_set_high_priority_background_threads(environment, 2)
         rocksdb_env_destroy(environment)
     }()
 
@@ -104,8 +108,10 @@ final class RocksDBOptions: @unchecked Sendable {
 /// The limits of a store, in bytes unless said otherwise.
 public struct StoreLimits: Sendable {
     public var blockCache = 256 << 20
-    public var stateWriteBuffer = 64 << 20
-    public var logWriteBuffer = 64 << 20
+    /// Of all families together. A flush of so much takes some 20 ms of a core, most of it without a pause of the
+    /// ``backgroundRate``, since of rows that were written often one is left.
+    public var stateWriteBuffer = 16 << 20
+    public var logWriteBuffer = 16 << 20
     /// What flushes and compactions of an instance write at most, a second. More than what as many cores take in, and a
     /// fifth of what one of them can write.
     public var backgroundRate = (32 << 20) * max(2, System.coreCount)
