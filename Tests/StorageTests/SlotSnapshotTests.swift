@@ -127,7 +127,7 @@ import Testing
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         _ = try StoreIdentity.establish(folder: path, cluster: StoreFixture.cluster)
         let names = ["default"] + Family.allCases.reversed().map(\.columnFamily)
-        let options = RocksDBOptions.state(limits: StoreLimits())
+        let options = RocksDBOptions.state(limits: StoreLimits(), isServing: true)
         try RocksDB(path: path + "/state", options: options, families: names, familyOptions: names.map { _ in options })
             .close()
         let reversed = try StoreFixture(path)

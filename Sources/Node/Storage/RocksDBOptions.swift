@@ -75,10 +75,12 @@ final class RocksDBOptions: @unchecked Sendable {
     }
 
     /// The `state` instance: no WAL, all families flushed together.
-    static func state(limits: StoreLimits) -> RocksDBOptions {
+    ///
+    /// - Parameter isServing: others wait for the same cores and disk, so it works in the background at a rate.
+    static func state(limits: StoreLimits, isServing: Bool) -> RocksDBOptions {
         let options = RocksDBOptions(usesWAL: false)
         rocksdb_options_set_atomic_flush(options.handle, 1)
-        options.setBackgroundRate(limits)
+        if isServing { options.setBackgroundRate(limits) }
         rocksdb_options_set_db_write_buffer_size(options.handle, limits.stateWriteBuffer)
         return options
     }

@@ -47,7 +47,8 @@ struct StateRepair {
         let options = RocksDBOptions.stateFamily(limits: limits, cache: cache, pace: nil)
         let names = StateStore.familyNames
         let database = try RocksDB(
-            path: path, options: .state(limits: limits), families: names, familyOptions: names.map { _ in options })
+            path: path, options: .state(limits: limits, isServing: false), families: names,
+            familyOptions: names.map { _ in options })
         defer { database.close() }
         guard let outcome = isReady ? try readReady() : try copy(database, options) else {
             note.remove()

@@ -60,7 +60,7 @@ public final class StateStore: Sendable {
         damage = DamageNote(besides: path)
         let names = StateStore.familyNames
         database = try RocksDB(
-            path: path, options: RocksDBOptions.state(limits: limits), families: names,
+            path: path, options: RocksDBOptions.state(limits: limits, isServing: true), families: names,
             familyOptions: names.map { _ in family })
         // The instance is locked by now: what lies there was left by a process that is gone.
         for folder in [checkpointFolder, outgoingFolder, incomingFolder] {
