@@ -113,7 +113,7 @@ public final class GuildRole: NodeRole {
         let node = try await SlotNode.open(configuration)
         record.store = "\(node.store)"
         record.isDiskFull = node.isDiskFull
-        record.heldSlots = try await node.heldSlots()
+        record.heldSlots = try await node.heldSlots(isHasty: true)
         if let cluster = services.clusterRecord { try ClusterRecordCopy(folder: folder).keep(cluster) }
         box.state.withLock {
             $0.node = node
@@ -167,7 +167,7 @@ public final class GuildRole: NodeRole {
             let isFull = node.isDiskFull
             do {
                 if NIODeadline.now() - counted >= countingPause {
-                    held = try await node.heldSlots()
+                    held = try await node.heldSlots(isHasty: false)
                     counted = .now()
                 }
                 if isFull != told.isFull || held != told.held {

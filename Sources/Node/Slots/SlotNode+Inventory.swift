@@ -28,10 +28,12 @@ extension SlotNode {
         }
     }
 
-    /// How many slots this disk holds. Counted while the node serves, so with rests.
-    func heldSlots() async throws -> Int {
+    /// How many slots this disk holds.
+    ///
+    /// - Parameter isHasty: somebody waits for it, so it does not rest.
+    func heldSlots(isHasty: Bool) async throws -> Int {
         try await read { store in
-            try store.slotInventory(isHasty: false).count { $0.isSound || $0.lastIndex > .zero }
+            try store.slotInventory(isHasty: isHasty).count { $0.isSound || $0.lastIndex > .zero }
         }
     }
 }
