@@ -1,4 +1,4 @@
-"""Times in which the disk itself finished nothing that waited: no program's doing, and nobody's writes get past them."""
+"""Times in which the disk finished nothing of what waited. Nobody's writes get past them, whoever caused them."""
 
 import os
 import pathlib
@@ -14,7 +14,7 @@ UNDER_WAY = 8
 def longest_stall(samples):
     """The longest time, in seconds, between two samples (time, finished, under way) with no progress and something waiting.
 
-    A sample is taken late when the machine is busy, so only times between samples that show both count.
+    It begins at the first sample without progress, so it is up to an interval less than the truth, never more.
     """
     longest, since = 0.0, None
     for (_, finished_before, _), (moment, finished, under_way) in zip(samples, samples[1:]):

@@ -5,7 +5,8 @@ import Synchronization
 /// every key, and rests now and then. On a machine with few cores, compactions of several nodes at once made writes wait
 /// for 100 ms, their low priority notwithstanding.
 ///
-/// Without rests when files gather: RocksDB would slow down writes at 20 files of level 0, and stop them at 36.
+/// Without rests when files gather: RocksDB would slow down writes at 20 files of level 0, and stop them at 36. What they
+/// write stays bounded by ``StoreLimits/backgroundRate``.
 final class CompactionPace: Sendable {
     /// Keys between two looks at the clock.
     fileprivate static let step = 16

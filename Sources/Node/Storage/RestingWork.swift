@@ -7,8 +7,8 @@ import Glibc
 /// before one that wakes up (EEVDF's `RUN_TO_PARITY`), and a write passes some twenty threads on its way.
 public struct RestingWork {
     /// In nanoseconds.
-    static let turn: UInt64 = 500_000
-    static let rest = 1_000_000
+    private static let turn: UInt64 = 500_000
+    private static let rest = 1_000_000
 
     private var began = RestingWork.now()
 

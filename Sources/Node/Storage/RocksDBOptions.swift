@@ -60,7 +60,8 @@ final class RocksDBOptions: @unchecked Sendable {
 
     /// The `log` instance: every batch is synced to its WAL.
     ///
-    /// - Parameter pace: of putting files together in the background; absent: that is not done.
+    /// - Parameter pace: of putting files together in the background; absent: that is not done, and nobody waits for the
+    ///   cores and the disk, so that flushes need no rests.
     static func log(limits: StoreLimits, pace: CompactionPace?) -> RocksDBOptions {
         let options = RocksDBOptions(usesWAL: true)
         options.setPace(pace)
@@ -110,9 +111,10 @@ final class RocksDBOptions: @unchecked Sendable {
 /// The limits of a store, in bytes unless said otherwise.
 public struct StoreLimits: Sendable {
     public var blockCache = 256 << 20
-    /// Of all families together. A flush of so much takes some 20 ms of a core, most of it without a pause of the
-    /// ``backgroundRate``, since of rows that were written often one is left.
+    /// Of all families together. Small, because the ``backgroundRate`` does not slow down all of a flush: of a row that
+    /// was written often only the last version goes to the file, and passing over the others takes a core's time.
     public var stateWriteBuffer = 16 << 20
+    /// Small for the same reason: the entries that were trimmed meanwhile are passed over.
     public var logWriteBuffer = 16 << 20
     /// What flushes and compactions of an instance write at most, a second. More than what as many cores take in, and a
     /// fifth of what one of them can write.
